@@ -1,0 +1,1 @@
+"""Named figures, measured: `python -m benchmarks ID`."""

@@ -1,0 +1,1 @@
+"""Configuration: YAML composed by Hydra, checked against frozen dataclasses before anything is built."""
