@@ -36,7 +36,9 @@ class RequestBatch:
     def of(request: Request) -> RequestBatch:
         """A batch of one row, everything shared but the position."""
         body = {name: getattr(request, name) for name in request.__dataclass_fields__}
-        each = {n: np.asarray([body.pop(n)], dtype=float) for n in ("position_nm", "center_nm") if n in body}
+        each: dict[str, NDArray[Any]] = {
+            n: np.asarray([body.pop(n)], dtype=float) for n in ("position_nm", "center_nm") if n in body
+        }
         return RequestBatch(request.kind, 1, each, body)
 
 

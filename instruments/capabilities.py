@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -67,9 +68,9 @@ class Capabilities:
     field: Field
     channels: Mapping[str, Mapping[str, str]]
     calibration: Calibration = Calibration()
-    limits: Mapping[str, Bounds] = field(default_factory=dict)
+    limits: Mapping[str, Bounds] = dataclasses.field(default_factory=dict)
     blanker: bool = True
     episodes: bool = False
     sites: Sites | None = None
-    settings: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     """Per request kind, the values that a request must carry (recorded data: its fixed sweep), by field name."""

@@ -30,7 +30,7 @@ class Core(Protocol[W]):
         ...
 
     def price(self, world: W, batch: RequestBatch) -> CostBatch:
-        """Worst-case cost of every row from where its probe is now; raises NotSupported, OutOfReach, CalibrationUnknown."""
+        """Worst-case cost of every row from where its probe is; raises NotSupported, OutOfReach, CalibrationUnknown."""
         ...
 
     def perform(self, world: W, batch: RequestBatch, keys: Keys) -> tuple[W, ResultBatch]:

@@ -67,9 +67,7 @@ class Measurement:
             arrays[name] = xr.DataArray(
                 channel.values, coords, [a.name for a in channel.axes], attrs={"units": channel.unit}
             )
-        return xr.Dataset(
-            arrays, attrs={"request": str(to_plain(self.request)), "complete": int(self.complete)}
-        )
+        return xr.Dataset(arrays, attrs={"request": str(to_plain(self.request)), "complete": int(self.complete)})
 
 
 def measurement_to_plain(measurement: Measurement) -> dict[str, Any]:

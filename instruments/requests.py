@@ -220,9 +220,7 @@ class MoveStage(Request):
     """Move the stage by (x, y, z) [nm] and tilt by (alpha, beta) [rad]."""
 
     shift_nm: tuple[Nm, Nm, Nm] = (0.0, 0.0, 0.0)
-    tilt_rad: tuple[
-        Annotated[float, Bounds("rad", -1.5, 1.5)], Annotated[float, Bounds("rad", -1.5, 1.5)]
-    ] = (0.0, 0.0)
+    tilt_rad: tuple[Annotated[float, Bounds("rad", -1.5, 1.5)], Annotated[float, Bounds("rad", -1.5, 1.5)]] = (0.0, 0.0)
 
 
 @request
@@ -238,9 +236,7 @@ class BiasSpectroscopy(Request):
     cycles: Annotated[int, Bounds("cycles", 1, 1000)] = 1
 
     def contradictions(self) -> list[str]:
-        return (
-            [] if self.low_V < self.high_V else [f"low_V={self.low_V:g} is not below high_V={self.high_V:g}"]
-        )
+        return [] if self.low_V < self.high_V else [f"low_V={self.low_V:g} is not below high_V={self.high_V:g}"]
 
     def places_nm(self) -> NDArray[np.float64]:
         return np.array([self.position_nm], dtype=float)

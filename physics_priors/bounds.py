@@ -71,10 +71,11 @@ def field_bounds(cls: type) -> Mapping[str, Bounds]:
     return {name: b for name, b in found.items() if b is not None}
 
 
-def violations(instance: Any) -> list[str]:
+def violations(instance: object) -> list[str]:
     """One line for each field of a dataclass instance that lies outside its Bounds or is not a number."""
     said = []
-    for name, allowed in field_bounds(type(instance)).items():
+    cls: type[Any] = type(instance)
+    for name, allowed in field_bounds(cls).items():
         for value in _numbers(getattr(instance, name)):
             if not _is_number(value):
                 said.append(f"{name} must be a number, got {value!r}")

@@ -58,12 +58,12 @@ class CampaignSettings:
     sample: str = ""
     """Name of the sample and area: named, its account outlives the campaign; empty, it begins fresh."""
     runs: Path = Path("runs")
-    budget: Budget = Budget()
-    guard: Limits = Limits()
-    housekeeping: Housekeeping = Housekeeping()
-    tracking: Tracking = Tracking()
+    budget: Budget = field(default_factory=Budget)
+    guard: Limits = field(default_factory=Limits)
+    housekeeping: Housekeeping = field(default_factory=Housekeeping)
+    tracking: Tracking = field(default_factory=Tracking)
     on_ambiguous: Literal["ask", "repeat", "skip"] = "ask"
-    """What to do with a command whose answer was lost and that the instrument cannot look up, where dose is at stake."""
+    """What to do with a command whose fate the instrument cannot tell, where dose is at stake."""
     checkpoint_every: Annotated[int, Bounds("steps", 1, 10_000)] = 25
     deadline_s: Annotated[float, Bounds("s", 0.0, open_low=True)] | None = None
     """Longest time for a decision, handed to the agent."""
