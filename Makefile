@@ -1,0 +1,59 @@
+# The commands of this checkout. Everything is installed into .venv; nothing outside the checkout is changed.
+#   make run      install, run the default campaign, say where the report is
+#   make test     install, run the whole test suite
+#   make help     the other targets
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+EXTRAS ?= dev
+# Test processes. JOBS=0 runs in one process, which a debugger needs.
+JOBS ?= 2
+# Handed on: make run ARGS="seed=3", make test ARGS="-k journal", make bench ARGS="cli.help_s".
+ARGS ?=
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install run test check format bench fresh clean
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or later is needed, $(PYTHON) is {v[0]}.{v[1]}: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (a few minutes the first time)"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+install: $(STAMP) ## create .venv and install what constraints.txt pins (EXTRAS=dev,io-em adds file readers)
+	@echo "Installed: $(BIN)/probewright --help"
+
+run: $(STAMP) ## run the default campaign and say where its report is
+	@$(BIN)/probewright run $(ARGS)
+	@echo "Report: $$(ls -td "$(CURDIR)"/runs/*/report.html | head -n 1)"
+
+test: $(STAMP) ## run the whole test suite; skips are counted and printed
+	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile $(ARGS)
+
+check: $(STAMP) ## ruff, mypy strict, and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure every figure, or those named by ARGS
+	@$(BIN)/python -m benchmarks $(or $(ARGS),--all)
+
+fresh: ## prove that a clean clone works: clone HEAD aside, make run and make test in an emptied environment
+	@.ci/fresh
+
+clean: ## remove .venv and caches; runs/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
