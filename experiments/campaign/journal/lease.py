@@ -16,6 +16,9 @@ import filelock
 
 from experiments.campaign.journal.errors import Fenced, JournalHeld
 
+_PATIENCE_S = 0.5
+"""Longer than `is_held` of another process holds the lock to look."""
+
 
 def lock_of(journal: Path) -> filelock.FileLock:
     """The lock beside a journal; not yet acquired."""
@@ -26,7 +29,7 @@ def hold(journal: Path) -> filelock.FileLock:
     """Acquire the lock; raises JournalHeld when a live process has it."""
     lock = lock_of(journal)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_PATIENCE_S, poll_interval=0.02)
     except filelock.Timeout:
         raise JournalHeld(f"{journal.parent} is being run by another process; stop that one first") from None
     return lock

@@ -33,7 +33,7 @@ class Reader:
             raise JournalDamaged(f"no journal at {path}")
         self._folder = path.parent
         try:
-            self._connection = schema.connect(str(path), read_only=True)
+            self._connection = schema.connect(path, read_only=True)
         except sqlite3.OperationalError as error:
             raise JournalDamaged(f"{path} cannot be opened: {error}") from None
         try:

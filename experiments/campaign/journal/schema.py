@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from experiments.campaign.journal.errors import JournalDamaged
 
@@ -25,9 +26,9 @@ MIGRATIONS: Mapping[int, Migration] = {}
 """For each older version, what makes the next one of it, inside a transaction. Version 1 is the first released."""
 
 
-def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection with the journal's settings; transactions are begun by hand."""
-    uri = f"file:{path}{'?mode=ro' if read_only else ''}"
+    uri = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
     connection.execute("PRAGMA busy_timeout=5000")
     if not read_only:

@@ -31,7 +31,7 @@ class Journal:
         self._boundary = boundary
         self._lock = lease.hold(path)
         try:
-            self._connection = schema.connect(str(path))
+            self._connection = schema.connect(path)
             self.migrated_from = schema.migrate(self._connection)
         except sqlite3.OperationalError as error:
             self._lock.release()
