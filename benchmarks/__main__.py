@@ -61,8 +61,12 @@ def _measure(figure: Figure) -> bool:
         return False
     line = _line(figure, measured)
     print(json.dumps(line), flush=True)
-    latest.record(line, machine.fingerprint())
+    _keep(line)
     return True
+
+
+def _keep(line: dict[str, Any]) -> None:
+    latest.record(line, machine.fingerprint())
 
 
 def _line(figure: Figure, measured: Measured) -> dict[str, Any]:

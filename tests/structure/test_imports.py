@@ -1,0 +1,98 @@
+"""Every module imports, light entry points stay light, and our package names are ours alone."""
+
+import importlib
+import importlib.util
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("agents", "environments", "instruments", "physics_priors", "experiments")
+LIGHT = (*PACKAGES, "agents.baselines", "experiments.cli", "experiments.config.settings", "benchmarks.registry")
+HEAVY = {
+    "botorch",
+    "gpytorch",
+    "h5py",
+    "matplotlib",
+    "mlflow",
+    "pandas",
+    "sb3_contrib",
+    "scipy",
+    "sklearn",
+    "stable_baselines3",
+    "torch",
+    "xarray",
+    # file readers, and what the vendors of microscopes ship
+    "SciFiReaders",
+    "rsciio",
+    "hyperspy",
+    "abtem",
+    "nion",
+    "nionswift_plugin",
+    "autoscript_tem_microscope_client",
+    "aespm",
+    "PyJEM",
+    "temscript",
+    "pywinauto",
+    "win32com",
+}
+
+
+def modules_of(package: str) -> list[str]:
+    found = importlib.import_module(package)
+    return [package, *(module.name for module in pkgutil.walk_packages(found.__path__, prefix=f"{package}."))]
+
+
+def ending_in_main(module: str) -> bool:
+    return module.rpartition(".")[2] == "__main__"
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "benchmarks"])
+def test_every_module_imports(package: str) -> None:
+    for module in modules_of(package):
+        if not ending_in_main(module):
+            importlib.import_module(module)
+
+
+def heavy_modules_loaded_by(module: str) -> list[str]:
+    program = f"import json, sys, {module}; print(json.dumps([name.partition('.')[0] for name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return sorted(HEAVY & set(json.loads(done.stdout)))
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_light_modules_load_nothing_heavy(module: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        pytest.fail(f"{module} is gone: take it off the list")
+    assert heavy_modules_loaded_by(module) == []
+
+
+def test_a_heavy_module_would_be_noticed() -> None:
+    assert "matplotlib" in heavy_modules_loaded_by("matplotlib.colors")
+
+
+def shipped_by_others(names: Sequence[str], distributions: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+    """Which distributions other than this project's put a top-level package of one of these names on the path."""
+    others = {name: set(distributions.get(name, ())) - {"probewright"} for name in names}
+    return {name: owners for name, owners in others.items() if owners}
+
+
+def test_no_dependency_ships_a_package_named_as_ours() -> None:
+    assert shipped_by_others(PACKAGES, packages_distributions()) == {}
+
+
+def test_a_dependency_named_as_ours_would_be_noticed() -> None:
+    assert shipped_by_others(["agents"], {"agents": ["probewright", "openai-agents"]}) == {"agents": {"openai-agents"}}
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "benchmarks"])
+def test_packages_are_those_of_this_checkout(package: str, checkout: Path) -> None:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    assert Path(spec.origin).parent == checkout / package
