@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import threading
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
+import numpy as np
+
+from instruments import keys
 from instruments.batch import CostBatch, RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities
+from instruments.cost import Cost
+from instruments.errors import Closed, DataInvalid, Stopped
 from instruments.keys import Keys
+from instruments.measurement import Channel, Measurement
+from instruments.requests import Request
+from instruments.seam import Stop
+from physics_priors.bounds import Bounds
 
 W = TypeVar("W")
 
@@ -40,3 +52,155 @@ class Core(Protocol[W]):
     def truth(self, world: W, row: int) -> Mapping[str, Any]:
         """What only the twin knows of one row."""
         ...
+
+
+_CHUNK_S = 0.05
+_FEWEST, _MOST_UNPACED = 8, 10_000
+
+
+class Embedded:
+    """A core with one world, as an instrument in this process: it fulfils `instruments.seam.Twin`.
+
+    Request number i (from 0) of a world of root key k is carried out with `keys.fold(k, i + 1)`, and the world is
+    `core.begin(k)`: who computes on batches gets the same numbers. The last measurement of every id is kept until
+    the next `reset`, so that an id is never carried out twice. `Register` is a request like any other: the core's
+    world holds the shift. Ended early, leading rows are kept, numbers of the world that change go the same fraction
+    of their way, and the cost is that fraction; a request that raises Stopped was never carried out. `make_safe` never
+    waits for an acquisition and may be called at any time, also after `close`; the next request ends the safe state.
+    """
+
+    def __init__(self, core: Core[Any], *, pace: Annotated[float, Bounds("", 0.0, 1000.0)] = 0.0) -> None:
+        """`pace` is real time per instrument time: 0 is as fast as possible, 1 is real time."""
+        self.core = core
+        self._pace = pace
+        self._busy = threading.RLock()
+        self._safe, self._closed = threading.Event(), threading.Event()
+        self._world: Any = None
+        self._done: dict[str, tuple[int, Measurement]] = {}
+        self._begin(0, {})
+
+    def describe(self) -> Capabilities:
+        self._open()
+        return self.core.describe()
+
+    def price(self, request: Request) -> Cost:
+        self._open()
+        return self.core.price(self._world, self._checked(request)).row(0)
+
+    def acquire(self, request: Request, *, id: str, stop: Stop) -> Measurement:
+        with self._busy:
+            self._open()
+            if id not in self._done:
+                measurement = self._carry_out(request, id, stop)
+                self._done[id] = (self._requests, measurement)
+            return self._done[id][1]
+
+    def lookup(self, id: str) -> Measurement | None:
+        self._open()
+        known = self._done.get(id)
+        return None if known is None else known[1]
+
+    def make_safe(self) -> None:
+        self._safe.set()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._safe.set()
+
+    def reset(self, seed: int, scenario: Mapping[str, Any]) -> None:
+        with self._busy:
+            self._open()
+            self._begin(seed, scenario)
+
+    def snapshot(self) -> Mapping[str, Any]:
+        with self._busy:
+            self._open()
+            world = {name: np.array(getattr(self._world, name)) for name in self.core.changing}
+            return {
+                "world": world,
+                "requests": self._requests,
+                "elapsed_s": self._elapsed_s,
+                "safe": self._safe.is_set(),
+            }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Ids carried out after the snapshot are forgotten: in that world they never were."""
+        with self._busy:
+            self._open()
+            world = {name: np.array(value) for name, value in snapshot["world"].items()}
+            if sorted(world) != sorted(self.core.changing):
+                raise DataInvalid(f"the snapshot holds {sorted(world)}, this twin changes {sorted(self.core.changing)}")
+            self._world = dataclasses.replace(self._world, **world)
+            self._requests, self._elapsed_s = int(snapshot["requests"]), float(snapshot["elapsed_s"])
+            self._done = {id: known for id, known in self._done.items() if known[0] <= self._requests}
+            (self._safe.set if snapshot["safe"] else self._safe.clear)()
+
+    def truth(self) -> Mapping[str, Any]:
+        self._open()
+        return dict(self.core.truth(self._world, 0))
+
+    def _begin(self, seed: int, scenario: Mapping[str, Any]) -> None:
+        self._root = keys.keys(seed)
+        self._world = self.core.begin(self._root, scenario)
+        self._requests, self._elapsed_s = 0, 0.0
+        self._done = {}
+        self._safe.clear()
+
+    def _carry_out(self, request: Request, id: str, stop: Stop) -> Measurement:
+        batch = self._checked(request)
+        planned = self.core.price(self._world, batch).row(0)
+        self._safe.clear()
+        self._open()
+        after, result = self.core.perform(self._world, batch, keys.fold(self._root, self._requests + 1))
+        reached = self._wait(planned.seconds, stop)
+        cost = result.cost.row(0).scaled(reached)
+        measurement = result.row(0, id, request, {"elapsed_s": self._elapsed_s + cost.seconds})
+        if reached < 1:
+            measurement = _leading(measurement, reached, cost)
+            after = _part_way(self._world, after, self.core.changing, reached)
+        self._world, self._elapsed_s, self._requests = after, self._elapsed_s + cost.seconds, self._requests + 1
+        return measurement
+
+    def _wait(self, seconds: float, stop: Stop) -> float:
+        """Let the instrument's time pass in chunks; the fraction reached when somebody ended it."""
+        chunks = max(_FEWEST, math.ceil(seconds * (self._pace or 1.0) / _CHUNK_S))
+        if self._pace == 0:
+            chunks = min(chunks, _MOST_UNPACED)
+        pause = self._pace * seconds / chunks
+        for chunk in range(chunks):
+            if stop.is_set() or (self._safe.wait(pause) if pause else self._safe.is_set()):
+                return chunk / chunks
+        return 1.0
+
+    def _checked(self, request: Request) -> RequestBatch:
+        request.__post_init__()  # a frozen request can still be forged, and the wire is no place to trust
+        return RequestBatch.of(request)
+
+    def _open(self) -> None:
+        if self._closed.is_set():
+            raise Closed(f"{self.core.describe().name} was closed: open a new one")
+
+
+def _part_way(before: Any, after: Any, changing: tuple[str, ...], reached: float) -> Any:
+    """The world at a fraction of a request: numbers on the straight line, everything else as at its end."""
+    moved = {}
+    for name in changing:
+        first, last = np.asarray(getattr(before, name)), np.asarray(getattr(after, name))
+        moved[name] = first + reached * (last - first) if np.issubdtype(last.dtype, np.floating) else last
+    return dataclasses.replace(after, **moved)
+
+
+def _leading(whole: Measurement, reached: float, cost: Cost) -> Measurement:
+    """What was reached of a measurement; raises Stopped where that is no row of any channel."""
+    kept = {name: int(reached * len(channel.values)) for name, channel in whole.channels.items()}
+    if not any(kept.values()):
+        raise Stopped(f"{whole.request.kind} {whole.id!r} was ended before its first row was complete")
+    channels = {name: _cut(channel, kept[name]) for name, channel in whole.channels.items()}
+    note = f"ended early: {100 * reached:.0f} % of {whole.request.kind} was carried out"
+    return dataclasses.replace(whole, channels=channels, cost=cost, complete=False, note=note)
+
+
+def _cut(channel: Channel, rows: int) -> Channel:
+    values = np.array(channel.values, dtype=np.result_type(channel.values.dtype, np.float16))
+    values[rows:] = np.nan
+    return Channel(values, channel.unit, channel.axes)
