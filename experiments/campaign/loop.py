@@ -1,0 +1,228 @@
+"""The loop: act, price, check, journal, acquire, journal, update, tell.
+
+It is written once for a fresh campaign and for one that is resumed: what the journal already holds is gone over
+again from the start, with decisions and measurements taken from it instead of from agent and instrument.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from environments.environment import Environment
+
+from agents.protocol import Agent, Decision, Observation, Predicts, Transition
+from experiments.campaign.commander import Commander, Purpose
+from experiments.campaign.ended import Ended
+from experiments.campaign.housekeeping import Registration
+from experiments.campaign.past import Past
+from experiments.campaign.problem import brief_to_plain, problem_of
+from experiments.campaign.signals import StopRequest
+from experiments.campaign.tally import Place, Tally
+from experiments.campaign.watch import Nobody, Watch
+from experiments.config.settings import CampaignSettings
+from instruments.errors import InvalidRequest
+from instruments.measurement import Measurement
+from instruments.requests import Request
+
+FAILURES_IN_A_ROW = 10
+
+
+@dataclass
+class Loop:
+    """A campaign between its opening and its end."""
+
+    campaign_id: str
+    settings: CampaignSettings
+    environment: Environment
+    agent: Agent
+    commander: Commander
+    stop: StopRequest
+    watch: Watch = field(default_factory=Nobody)
+    tally: Tally = field(default_factory=Tally)
+    decide_s: list[float] = field(default_factory=list)
+    value_name: str = ""
+    value_unit: str = ""
+
+    @property
+    def past(self) -> Past:
+        """What the journal held when this process took it."""
+        return self.commander.past
+
+    def run(self) -> Ended:
+        """Go on until something ends the campaign; says what did. Everything but the end itself is journalled."""
+        try:
+            self._open()
+            while True:
+                self._check_end()
+                self._housekeep()
+                self._step()
+        except Ended as ended:
+            return ended
+
+    def _open(self) -> None:
+        requests = self.environment.open(self.settings.seed)
+        survey = [self._carry_out("survey", i, r) for i, r in enumerate(requests)]
+        self._stop_after_survey(survey)
+        self.observation: Observation = self.environment.surveyed(survey)
+        brief = self.environment.brief()
+        self.tally.maximise = brief.objective == "maximise"
+        self.value_name, self.value_unit = brief.value_name, brief.value_unit
+        self.registration = Registration(
+            self.settings.housekeeping, survey[0] if survey else None, self.environment.capabilities
+        )
+        self.commander.note("brief", 0, brief_to_plain(brief))
+        self.agent.begin(problem_of(brief, self.environment.action_space), self.settings.seed)
+        if self.past.checkpoint is not None:
+            self.agent.restore(self.past.checkpoint[1])
+        self.terminated = False
+
+    def _stop_after_survey(self, survey: list[Measurement | None]) -> None:
+        if all(m is not None and m.complete for m in survey):
+            return
+        if self.stop.is_set():
+            raise Ended("interrupted", "interrupted", f"stopped by {self.stop.why} during the survey")
+        if self.commander.refusal:
+            raise Ended("refused", "guard", f"the survey was refused: {self.commander.refusal}")
+        raise Ended("failed", "failed", "the survey failed: see the journal's failed events")
+
+    def _check_end(self) -> None:
+        budget, spent, steps = self.settings.budget, self.commander.spent, self.tally.steps
+        if steps + 1 in self.past.decisions:
+            return
+        if self.terminated:
+            raise Ended("finished", "task", "the task is complete")
+        if budget.steps is not None and steps >= budget.steps:
+            raise Ended("finished", "steps", f"the budget of {budget.steps} steps is used up")
+        if budget.seconds is not None and spent.seconds >= budget.seconds:
+            raise Ended("finished", "seconds", f"the budget of {budget.seconds:g} s is used up")
+        if budget.electrons is not None and spent.electrons >= budget.electrons:
+            raise Ended("finished", "electrons", f"the budget of {budget.electrons:g} electrons is used up")
+        if self.stop.is_set():
+            raise Ended("interrupted", "interrupted", f"stopped by {self.stop.why}")
+        self._check_failures()
+
+    def _check_failures(self) -> None:
+        if self.tally.failed_in_a_row < FAILURES_IN_A_ROW:
+            return
+        why = f"{FAILURES_IN_A_ROW} measurements in a row gave nothing"
+        if self.commander.refusal:
+            raise Ended("refused", "guard", f"{why}; the last refusal: {self.commander.refusal}")
+        raise Ended("failed", "failed", f"{why}; see the failed events in the report")
+
+    def _housekeep(self) -> None:
+        if not self.registration.due(self.commander.spent.seconds):
+            return
+        found = self.registration.run(
+            self.commander.spent.seconds, lambda i, request: self._carry_out("housekeeping", i, request)
+        )
+        self.commander.note("housekeeping", self._number, found)
+
+    def _step(self) -> None:
+        decision = self._decide()
+        try:
+            requests = self.environment.requests(decision.action)
+        except (InvalidRequest, ValueError) as error:
+            self._refuse(str(error))
+            requests = []
+        measurements = [self._carry_out("action", i, request) for i, request in enumerate(requests)]
+        self._learn(decision, measurements)
+
+    def _decide(self) -> Decision:
+        step = self._number
+        if (decided := self.past.decisions.get(step)) is not None:
+            self.decide_s.append(self.past.decide_s[step])
+            return decided
+        began = time.perf_counter()
+        decision = self.agent.act(self.observation, deadline_s=self.settings.deadline_s)
+        self.decide_s.append(time.perf_counter() - began)
+        record = {
+            "action": np.asarray(decision.action),
+            "candidate": decision.candidate,
+            "reason": decision.reason,
+            "figures": {name: float(value) for name, value in decision.figures.items()},
+            "decide_s": self.decide_s[-1],
+        }
+        self.commander.note("decision", step, record)
+        return decision
+
+    def _refuse(self, why: str) -> None:
+        self.commander.refusal = why
+        self.commander.note("refused", self._number, {"id": self._id("action", 0), "request": None, "why": why})
+
+    def _learn(self, decision: Decision, measurements: list[Measurement | None]) -> None:
+        step, spent = self._number, self.commander.spent
+        arrived = any(m is not None for m in measurements)
+        done = self.environment.update(decision.action, measurements)
+        place = _place(measurements)
+        self.tally.add(decision, done.value, done.accepted, place, arrived)
+        self.observation, self.terminated = done.observation, done.terminated
+        if self.past.checkpoint is None or step > self.past.checkpoint[0]:
+            self.agent.tell(
+                Transition(
+                    step=step,
+                    decision=decision,
+                    value=done.value,
+                    accepted=done.accepted,
+                    reward=done.reward,
+                    observation=done.observation,
+                    terminated=done.terminated,
+                    seconds=sum(m.cost.seconds for m in measurements if m),
+                    electrons=sum(m.cost.electrons for m in measurements if m),
+                )
+            )
+        best = self.tally.best()
+        outcome = {
+            "value": done.value,
+            "accepted": done.accepted,
+            "reward": done.reward,
+            "terminated": done.terminated,
+            "best_value": math.nan if best is None else self.tally.values[best],
+            "best_step": None if best is None else best + 1,
+            "seconds": spent.seconds,
+            "electrons": spent.electrons,
+            "position_nm": place,
+        }
+        self.commander.note("outcome", step, outcome)
+        if step % self.settings.checkpoint_every == 0:
+            self._checkpoint(step)
+        self.watch.step(self.tally, spent)
+
+    def _checkpoint(self, step: int) -> None:
+        if ("checkpoint", step) in self.past.written:
+            return
+        self.commander.note("checkpoint", step, {"agent": self.agent.state()})
+        self.note_model()
+
+    def note_model(self) -> None:
+        """Have the agent's present belief journalled, where it has one."""
+        prediction = self.agent.predict() if isinstance(self.agent, Predicts) else None
+        if prediction is not None:
+            maps: dict[str, Any] = {n: np.asarray(getattr(prediction, n), np.float32) for n in ("mean", "std")}
+            self.commander.note("model", self.tally.steps, maps)
+
+    @property
+    def _number(self) -> int:
+        return self.tally.steps + 1
+
+    def _id(self, purpose: Purpose, index: int) -> str:
+        step = 0 if purpose == "survey" else self._number
+        return f"{self.campaign_id}-{step:06d}-{purpose}-{index}"
+
+    def _carry_out(self, purpose: Purpose, index: int, request: Request) -> Measurement | None:
+        step = 0 if purpose == "survey" else self._number
+        return self.commander.carry_out(self._id(purpose, index), step, purpose, request)
+
+
+def _place(measurements: list[Measurement | None]) -> Place:
+    for measurement in measurements:
+        if measurement is None:
+            continue
+        if measurement.position_nm is not None:
+            return measurement.position_nm
+        if len(places := measurement.request.places_nm()):
+            return (float(places[0, 0]), float(places[0, 1]))
+    return None
