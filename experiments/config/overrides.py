@@ -1,0 +1,80 @@
+"""Overrides as typed on the command line, looked at before Hydra composes anything."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.config.errors import ConfigError, unknown
+from experiments.config.settings import CampaignSettings
+from experiments.config.sources import Groups, check_option
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+KEYS = tuple(field.name for field in dataclasses.fields(CampaignSettings))
+
+
+def parse(texts: Sequence[str]) -> list[Override]:
+    """Hydra's reading of the overrides; raises ConfigError on a syntax error."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    parsed = []
+    for text in texts:
+        try:
+            parsed.append(parser.parse_override(text))
+        except HydraException as error:
+            said = str(error.__cause__ or error).strip().splitlines()[0]
+            raise ConfigError(f"override {text!r} is not written as key=value ({said})") from error
+    return parsed
+
+
+def prepared(texts: Sequence[str], known: Groups, *, sweep: bool = False, hydra: bool = False) -> list[str]:
+    """The overrides for Hydra, checked for what can be said without composing.
+
+    A key that the YAML leaves at its default may be set without `+`: whether it exists is checked against the
+    constructors afterwards. `sweep` allows several values for a key, `hydra` allows Hydra's own keys.
+    """
+    return [_prepared(override, known, sweep=sweep, hydra=hydra) for override in parse(texts)]
+
+
+def _prepared(override: Override, known: Groups, *, sweep: bool, hydra: bool) -> str:
+    text, key = str(override.input_line), str(override.key_or_group)
+    if key == "hydra" or key.startswith(("hydra.", "hydra/")):
+        if not hydra:
+            raise ConfigError(f"{key} is a setting of Hydra itself: use `python -m experiments.run` for those")
+        return text
+    if override.is_sweep_override() and not sweep:
+        raise ConfigError(f"{text} gives several values: run them all with --multirun, or write {key}=[...] for a list")
+    if key in known:
+        for option in _options_of(override):
+            check_option(key, option, known)
+        return text
+    first = key.partition(".")[0].partition("@")[0]
+    if first not in KEYS and first not in known:
+        raise ConfigError(unknown("key", first, sorted({*KEYS, *known}), listed_as="keys here"))
+    return f"++{text}" if _is_change(override) else text
+
+
+def _is_change(override: Override) -> bool:
+    return not (override.is_add() or override.is_force_add() or override.is_delete())
+
+
+def _options_of(override: Override) -> Iterator[str]:
+    """The options of a group that an override asks for; none where they come from a glob."""
+    value: Any = override.value()
+    if override.is_delete() and value is None:
+        return
+    if override.is_choice_sweep():
+        yield from map(_text, value.list)
+    elif isinstance(value, list):
+        yield from map(_text, value)
+    elif not override.is_sweep_override():
+        yield _text(value)
+
+
+def _text(value: Any) -> str:
+    return str(getattr(value, "text", value))
