@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,9 @@ from typing import Any
 
 from experiments.campaign.journal import artifacts, codec, schema
 from experiments.campaign.journal.errors import JournalDamaged
+
+_SMALLEST_BYTES = 512
+"""SQLite takes a shorter file for an empty one."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class Reader:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise JournalDamaged(f"no journal at {path}")
-        self._folder = path.parent
+        if 0 < path.stat().st_size < _SMALLEST_BYTES:
+            raise JournalDamaged(f"{path} is truncated: {path.stat().st_size} bytes")
+        self._path, self._folder = path, path.parent
         try:
             self._connection = schema.connect(path, read_only=True)
         except sqlite3.OperationalError as error:
@@ -58,12 +63,12 @@ class Reader:
         """What was written once when the campaign began; empty where it never did."""
         if self._version == 0:
             return {}
-        rows = self._connection.execute("SELECT key, value FROM meta").fetchall()
+        rows = list(self._rows("SELECT key, value FROM meta"))
         return {key: json.loads(value) for key, value in rows} | {"schema_version": self._version}
 
     def owner(self) -> dict[str, Any]:
         """Who wrote last: fence, pid, host, since [s since 1970]."""
-        row = self._connection.execute("SELECT fence, pid, host, since FROM lease").fetchone()
+        (row,) = self._rows("SELECT fence, pid, host, since FROM lease")
         return dict(zip(("fence", "pid", "host", "since"), row, strict=True))
 
     def events(self, after: int = 0, kinds: Collection[str] | None = None) -> Iterator[Event]:
@@ -74,15 +79,22 @@ class Reader:
         if kinds is not None:
             where += f" AND kind IN ({','.join('?' * len(kinds))})"
         query = f"SELECT seq, t, kind, step, payload, artifact, artifact_sha FROM events WHERE {where} ORDER BY seq"
-        for seq, t, kind, step, payload, artifact, sha in self._connection.execute(query, values):
+        for seq, t, kind, step, payload, artifact, sha in self._rows(query, values):
             data = payload if artifact is None else artifacts.read(self._folder / artifact, sha)
             yield Event(seq, t, kind, step, codec.decode(data))
 
     def last(self, kind: str) -> Event | None:
         """The newest event of a kind."""
-        query = "SELECT max(seq) FROM events WHERE kind = ?"
-        seq = None if self._version == 0 else self._connection.execute(query, (kind,)).fetchone()[0]
+        if self._version == 0:
+            return None
+        ((seq,),) = self._rows("SELECT max(seq) FROM events WHERE kind = ?", (kind,))
         return None if seq is None else next(self.events(seq - 1, (kind,)))
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.DatabaseError as error:
+            raise JournalDamaged(f"{self._path} is damaged: {error}") from None
 
 
 def open_reader(path: Path) -> Reader:
