@@ -27,11 +27,13 @@ def masked_scale(values: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArra
 
     Where more than half of the values are equal, the mean absolute deviation stands in; NaN in empty rows.
     """
+    if values.shape[-1] == 0:
+        return np.full(values.shape[:-1], np.nan)
     middle = masked_median(values, mask)
     with np.errstate(invalid="ignore"):
         away = np.abs(np.where(mask, values - middle[:, None], 0.0))
     mad = masked_median(away, mask)
-    mean = away.sum(-1) / np.maximum(mask.sum(-1), 1)
+    mean = np.cumsum(away, axis=-1)[..., -1] / np.maximum(mask.sum(-1), 1)  # in order: padding must not change it
     return np.where(mad > 0, SIGMA_PER_MAD * mad, np.where(np.isnan(mad), np.nan, mean))
 
 

@@ -1,0 +1,69 @@
+"""Taking and replacing rows of frozen dataclasses of arrays [B, ...]: worlds of cores and states of tasks.
+
+A dataclass field whose metadata says `shared` is common to all rows, and so is everything that is neither an array,
+a mapping nor a dataclass. A state's second axis may grow with the number of actions: what lies beyond a row's own
+count is padding, which its owner must ignore.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T")
+SHARED: Final = {"shared": True}
+"""Field metadata: common to all rows."""
+
+
+def take(batch: T, rows: NDArray[np.intp]) -> T:
+    """The batch of the given rows, copied."""
+    return _mapped(batch, lambda array: array[rows])  # type: ignore[no-any-return]
+
+
+def put(batch: T, rows: NDArray[np.intp], fresh: T) -> T:
+    """The batch with `rows` replaced by those of `fresh`; where one is shorter along axis 1 it is padded with zeros."""
+    return _joined(batch, rows, fresh)  # type: ignore[no-any-return]
+
+
+def _mapped(value: Any, change: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: _mapped(item, change) for name, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        own = {f.name: _mapped(getattr(value, f.name), change) for f in _per_row(value)}
+        return dataclasses.replace(value, **own)
+    return value
+
+
+def _joined(old: Any, rows: NDArray[np.intp], new: Any) -> Any:
+    if isinstance(old, np.ndarray):
+        return old if old is new else _replaced(old, rows, new)
+    if isinstance(old, Mapping):
+        return {name: _joined(item, rows, new[name]) for name, item in old.items()}
+    if dataclasses.is_dataclass(old) and not isinstance(old, type):
+        own = {f.name: _joined(getattr(old, f.name), rows, getattr(new, f.name)) for f in _per_row(old)}
+        return dataclasses.replace(old, **own)
+    return old
+
+
+def _replaced(old: NDArray[Any], rows: NDArray[np.intp], new: NDArray[Any]) -> NDArray[Any]:
+    if old.ndim > 1 and old.shape[1] != new.shape[1]:
+        longest = max(old.shape[1], new.shape[1])
+        old, new = _padded(old, longest), _padded(new, longest)
+    joined = old.copy()
+    joined[rows] = new
+    return joined
+
+
+def _padded(array: NDArray[Any], length: int) -> NDArray[Any]:
+    missing = length - array.shape[1]
+    return np.pad(array, [(0, 0), (0, missing)] + [(0, 0)] * (array.ndim - 2)) if missing else array
+
+
+def _per_row(value: Any) -> list[dataclasses.Field[Any]]:
+    return [f for f in dataclasses.fields(value) if not f.metadata.get("shared", False)]
