@@ -42,6 +42,13 @@ def column(batch: RequestBatch, name: str) -> NDArray[Any]:
     return np.broadcast_to(value, (batch.rows, *value.shape))
 
 
+def shared(batch: RequestBatch, name: str) -> Any:
+    """A field that all rows of a batch must share; raises NotSupported where they differ."""
+    if name not in batch.shared:
+        raise NotSupported(f"{batch.kind}: {name} must be the same for all rows of a batch")
+    return batch.shared[name]
+
+
 def _within_limits(capabilities: Capabilities, batch: RequestBatch) -> None:
     for name, allowed in capabilities.limits.items():
         if name not in batch.each and name not in batch.shared:
