@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
@@ -94,6 +95,10 @@ class FerroelectricFilm:
             raise InvalidRequest("FerroelectricFilm: " + "; ".join(said))
 
     def describe(self) -> Capabilities:
+        return self._capabilities
+
+    @cached_property
+    def _capabilities(self) -> Capabilities:
         volts = Bounds("V", -20.0, 20.0)
         return Capabilities(
             name="ferroelectric_film",
@@ -232,7 +237,7 @@ class FerroelectricFilm:
         in_phase, quadrature = response + deviation * noise[:, 0], deviation * noise[:, 1]
         found = {
             "amplitude": np.hypot(in_phase, quadrature),
-            "phase": np.arctan2(quadrature, in_phase),
+            "phase": _phase(in_phase, quadrature),
             "piezoresponse": in_phase,
             "height": height + 0.05 * noise[:, 2],
         }
@@ -255,6 +260,12 @@ class FerroelectricFilm:
 
     def _noise_sd_pm(self, batch: RequestBatch) -> float:
         return float(self.noise_pm * np.sqrt(_REFERENCE_DWELL_S / shared(batch, "dwell_s")))
+
+
+def _phase(in_phase: Floats, quadrature: Floats) -> Floats:
+    """Phase from -pi/2 to 3 pi/2, so that neither polarity, 0 or pi, lies at the seam."""
+    phase = np.arctan2(quadrature, in_phase)
+    return np.where(phase < -np.pi / 2, phase + 2 * np.pi, phase)
 
 
 def _image_axes(batch: RequestBatch) -> tuple[Axis, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -35,11 +36,14 @@ class LoopParameters:
     """Electrostatic response to the bias."""
 
 
+@lru_cache(maxsize=64)
 def staircase(low_V: float, high_V: float, points: int, cycles: int = 1) -> Floats:
-    """Bias [points * cycles] of triangular sweeps 0, high, low, 0 in equal steps; step 0 is at 0 V."""
+    """Bias [points * cycles] of triangular sweeps 0, high, low, 0 in equal steps; step 0 is at 0 V. Not writable."""
     corners = np.array([0.0, high_V, low_V, 0.0])
     path = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(corners)))])
-    return np.tile(np.interp(np.arange(points) * path[-1] / points, path, corners), cycles)
+    bias_V = np.tile(np.interp(np.arange(points) * path[-1] / points, path, corners), cycles)
+    bias_V.flags.writeable = False
+    return bias_V
 
 
 def switching(loop: LoopParameters, bias_V: Floats) -> Floats:
