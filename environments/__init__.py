@@ -3,3 +3,7 @@
 Imports `instruments` and `physics_priors`, never `agents`. To add a task, write one file in `environments/tasks/`
 that fulfils `environments.task.Task` and one YAML in `conf/task/`.
 """
+
+from environments.registration import register
+
+register()

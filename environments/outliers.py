@@ -41,7 +41,7 @@ class Outliers:
     spikes: Annotated[float, Bounds("sigma", 0.0)] = 8.0
     rougher: Annotated[float, Bounds("sigma", 0.0)] = 4.0
     """How far above the others' median roughness, in their robust spread of its logarithm."""
-    family: Annotated[int, Bounds("curves", 2)] = 6
+    family: Annotated[int, Bounds("curves", 2)] = 3
     """How many other curves must pass by themselves before any is compared with them."""
 
     def __post_init__(self) -> None:

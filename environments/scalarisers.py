@@ -46,7 +46,7 @@ class Scalariser(Protocol):
 class LoopArea:
     """The area that a closed loop encloses: the integral of y dx around the mean cycle.
 
-    signed: positive when the loop runs clockwise with x to the right and y up; else its magnitude.
+    signed: positive where the falling branch lies above the rising one, as in a ferroelectric; else its magnitude.
     """
 
     signed: bool = False
@@ -58,7 +58,7 @@ class LoopArea:
     def __call__(self, values: Curves, axis: NDArray[np.float64]) -> NDArray[np.float64]:
         y, x = loops.one_cycle(despike(values, _SPIKES), axis)
         steps = np.roll(x, -1) - x
-        area = _sum(0.5 * (y + np.roll(y, -1, axis=1)) * steps)
+        area = -_sum(0.5 * (y + np.roll(y, -1, axis=1)) * steps)
         return area if self.signed else np.abs(area)
 
 

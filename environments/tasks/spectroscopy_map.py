@@ -35,6 +35,7 @@ from instruments.requests import ScanImage
 from physics_priors.bounds import POSITIVE_S, Bounds
 
 _CLIP = 10.0
+Floats = NDArray[np.float64]
 Pixels = Annotated[int, Bounds("pixels", 1, 4096)]
 
 
@@ -68,7 +69,7 @@ class State:
     """B rows after up to N actions and n candidates; beyond a row's own `count` the second axis is padding."""
 
     plan: Plan = field(metadata=SHARED)
-    images: Mapping[str, NDArray[np.float64]]
+    images: Mapping[str, Floats]
     """[B, rows, columns] as measured; NaN before the survey."""
     context: NDArray[np.float32]
     """The observed image, scaled, [B, pixels]."""
@@ -76,11 +77,11 @@ class State:
     """[B, n]: was the candidate asked for."""
     count: NDArray[np.int64]
     picks: NDArray[np.int64]
-    values: NDArray[np.float64]
-    traits: NDArray[np.float64]
+    values: Floats
+    traits: Floats
     accepted: NDArray[np.bool_]
     """picks, values, accepted [B, N], traits [B, N, 3]: by action."""
-    nearest: NDArray[np.float64]
+    nearest: Floats
     """[B, n] distance [field diagonals] to the nearest place whose curve stood when it was measured; 1 at first."""
 
 
@@ -230,7 +231,7 @@ class SpectroscopyMap:
         _chosen(first, known, "task.survey_image.channel")
         return frame, (first, *(name for name in known if name != first))
 
-    def _read(self, state: State, result: ResultBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _read(self, state: State, result: ResultBatch) -> tuple[Floats, Floats]:
         """Value [B] and traits [B, 3] of the measured curves; NaN and zero where there is nothing to use."""
         rows = len(state.count)
         read = curves_of(result, state.plan.channel, state.plan.unit, self.sweep.axis_unit)
@@ -246,11 +247,11 @@ class SpectroscopyMap:
         accepted = known if self.outliers is None else self.outliers.accept(state.traits, known)
         return replace(state, accepted=accepted)
 
-    def _best(self, state: State) -> NDArray[np.float64]:
+    def _best(self, state: State) -> Floats:
         mean, known = _candidate_means(state)
         return np.asarray(np.where(known, mean, -np.inf).max(-1))
 
-    def _gain(self, after: State, best_before: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _gain(self, after: State, best_before: Floats) -> Floats:
         mean, known = _candidate_means(after)
         best, scale = np.where(known, mean, -np.inf).max(-1), masked_scale(mean, known)
         judged = np.isfinite(best) & np.isfinite(best_before) & (scale > 0)
@@ -258,7 +259,7 @@ class SpectroscopyMap:
         return np.clip(gain / np.where(judged, scale, 1.0), -_CLIP, _CLIP)
 
 
-def _appended(state: State, pick: NDArray[np.int64], value: NDArray[np.float64], traits: NDArray[np.float64]) -> State:
+def _appended(state: State, pick: NDArray[np.int64], value: Floats, new_traits: Floats) -> State:
     rows, at_ = np.arange(len(pick)), state.count
     longer = int(at_.max()) + 1 - state.picks.shape[1]
     grown = (_grown(old, longer) for old in (state.picks, state.values, state.traits, state.accepted))
@@ -273,7 +274,7 @@ def _grown(array: NDArray[Any], columns: int) -> NDArray[Any]:
     return np.pad(array, [(0, 0), (0, max(columns, 0))] + [(0, 0)] * (array.ndim - 2))
 
 
-def _candidate_means(state: State) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _candidate_means(state: State) -> tuple[Floats, NDArray[np.bool_]]:
     """Mean standing value [B, n] of every candidate, 0 where there is none, and where there is one."""
     total, times = np.zeros(state.asked.shape), np.zeros(state.asked.shape)
     row, column = np.nonzero(state.accepted)
@@ -283,16 +284,14 @@ def _candidate_means(state: State) -> tuple[NDArray[np.float64], NDArray[np.bool
     return total / np.maximum(times, 1.0), times > 0
 
 
-def _standard(
-    values: NDArray[np.float64], known: NDArray[np.bool_], middle: NDArray[np.float64], scale: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _standard(values: Floats, known: NDArray[np.bool_], middle: Floats, scale: Floats) -> Floats:
     """Values in robust standard deviations from the middle, clipped; 0 where not known or nothing to scale with."""
     usable = known & np.isfinite(middle) & (scale > 0)
     scaled = (np.where(usable, values, 0.0) - np.where(usable, middle, 0.0)) / np.where(usable, scale, 1.0)
     return np.clip(scaled, -_CLIP, _CLIP)
 
 
-def _scaled(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _scaled(values: Floats, known: NDArray[np.bool_]) -> Floats:
     return _standard(values, known, masked_median(values, known)[:, None], masked_scale(values, known)[:, None])
 
 
@@ -300,11 +299,11 @@ def _column(array: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
     return array[np.arange(len(index)), index] if array.shape[1] else np.zeros(len(index), array.dtype)
 
 
-def _mean(array: NDArray[Any]) -> NDArray[np.float64]:
+def _mean(array: NDArray[Any]) -> Floats:
     return np.asarray(np.ascontiguousarray(array, dtype=np.float64).mean(-1))
 
 
-def _filled(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def _filled(image: Floats) -> Floats:
     """The image, its missing pixels (a survey ended early) standing at the median of the others."""
     return np.where(np.isfinite(image), image, np.nanmedian(image))
 

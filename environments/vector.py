@@ -1,0 +1,212 @@
+"""Many environments at once on a twin's core: batches from the action to the reward, no request objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from environments.actions import checked_rows
+from environments.environment import Observation, episode_seed, task_keys
+from environments.rows import put
+from environments.task import Outcome, Task
+from instruments import keys
+from instruments.batch import RequestBatch, ResultBatch
+from instruments.embedded import Core
+from instruments.errors import NotSupported
+
+Info = dict[str, Any]
+_CORE = ("changing", "describe", "begin", "price", "perform", "truth")
+
+
+class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
+    """`num_envs` rows of one core, equal bit for bit to as many `Environment`s with the same seeds.
+
+    Only for what is computed: it takes a core (a twin's or a recording's), and there is no guard in it. Row i of
+    `reset(seed=s)` has seed s + i. A row that ends is reset as `autoreset_mode` says; DISABLED wants
+    `reset(options={"reset_mask": mask})`.
+    """
+
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012 (Gymnasium's own)
+
+    def __init__(
+        self,
+        core: Core[Any],
+        task: Task[Any],
+        num_envs: int,
+        *,
+        scenario: Mapping[str, Any] | None = None,
+        max_steps: int | None = None,
+        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+    ) -> None:
+        if not all(hasattr(core, name) for name in _CORE):
+            raise NotSupported(
+                f"{type(core).__name__} is no core: a vector environment computes, give it a twin's core "
+                "(say, `embedded.core`), and use Environment for an instrument"
+            )
+        if num_envs < 1 or (max_steps is not None and max_steps < 1):
+            raise ValueError(f"num_envs={num_envs} and max_steps={max_steps} must be at least 1")
+        self.core, self.task, self.num_envs = core, task, num_envs
+        self.scenario, self._max_steps = dict(scenario or {}), max_steps
+        self.capabilities = core.describe()
+        task.check(self.capabilities)
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        self.single_observation_space = task.observation_space(self.capabilities)
+        self.single_action_space = task.action_space(self.capabilities)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._generators: list[np.random.Generator | None] = [None] * num_envs
+        self._world: Any = None
+        self._state: Any = None
+        self._roots: keys.Keys = np.zeros(num_envs, np.uint64)
+        self._sent: NDArray[np.int64] = np.zeros(num_envs, np.int64)
+        self._steps: NDArray[np.int64] = np.zeros(num_envs, np.int64)
+        self._ended: NDArray[np.bool_] = np.zeros(num_envs, bool)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, Info]:
+        mask = self._reset_mask(options)
+        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed
+        if seeds is not None and len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
+        if self._state is None and not mask.all():
+            raise gymnasium.error.ResetNeeded("reset all environments before a part of them")
+        rows = np.flatnonzero(mask)
+        costs = self._begin(rows, [None if seeds is None else seeds[int(i)] for i in rows])
+        return self._observation(), self._info(costs, mask)
+
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
+        live = self._live()
+        legal = checked_rows(self.single_action_space, actions, live)
+        outcome, costs = self._advance(legal)
+        truncated = np.zeros(self.num_envs, bool)
+        if self._max_steps is not None:
+            truncated = (self._steps >= self._max_steps) & ~outcome.terminated
+        return self._finished(outcome, truncated & live, costs, live)
+
+    def _finished(
+        self, outcome: Outcome, truncated: NDArray[np.bool_], costs: NDArray[np.float64], live: NDArray[np.bool_]
+    ) -> tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
+        reward = np.where(live, outcome.reward, 0.0)
+        terminated = outcome.terminated & live
+        ended = terminated | truncated
+        info = self._info(costs, live) | self._values(outcome, live)
+        if self.autoreset_mode == AutoresetMode.NEXT_STEP and not live.all():
+            info = self._merged(info, self._restart(~live), ~live)
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and ended.any():
+            final = self._final(info, ended)
+            info = self._merged(info, self._restart(ended), ended) | final
+        self._ended = ended
+        return self._observation(), reward, terminated, truncated, info
+
+    def _live(self) -> NDArray[np.bool_]:
+        """Rows that take an action in this step."""
+        if self._state is None:
+            raise gymnasium.error.ResetNeeded("reset the environments before a step")
+        if self.autoreset_mode == AutoresetMode.DISABLED and self._ended.any():
+            rows = np.flatnonzero(self._ended).tolist()
+            raise gymnasium.error.ResetNeeded(f"environments {rows} have ended: reset them with options['reset_mask']")
+        return ~self._ended if self.autoreset_mode == AutoresetMode.NEXT_STEP else np.ones(self.num_envs, bool)
+
+    def _advance(self, actions: NDArray[Any]) -> tuple[Outcome, NDArray[np.float64]]:
+        """One action in every row; rows that are about to be reset go along, and are replaced."""
+        batches = self.task.requests(self._state, actions)
+        self._world, self._sent, results = self._perform(self._world, batches, self._roots, self._sent)
+        self._state, outcome = self.task.update(self._state, actions, results)
+        self._steps = self._steps + 1
+        return outcome, _costs(results, self.num_envs)
+
+    def _perform(
+        self, world: Any, batches: Sequence[RequestBatch], roots: keys.Keys, sent: NDArray[np.int64]
+    ) -> tuple[Any, NDArray[np.int64], list[ResultBatch]]:
+        results = []
+        for batch in batches:
+            sent = sent + 1
+            world, result = self.core.perform(world, batch, keys.fold(roots, sent))
+            results.append(result)
+        return world, sent, results
+
+    def _begin(self, rows: NDArray[np.intp], seeds: Sequence[int | None]) -> NDArray[np.float64]:
+        """Fresh worlds and states in `rows`, the survey done; its costs [num_envs, 2]."""
+        chosen = [self._seed(int(row), seed) for row, seed in zip(rows, seeds, strict=True)]
+        roots = keys.keys(chosen)
+        world, state = self.core.begin(roots, self.scenario), self.task.start(task_keys(chosen), self.capabilities)
+        sent = np.zeros(len(rows), np.int64)
+        world, sent, results = self._perform(world, self.task.survey(state), roots, sent)
+        state = self.task.surveyed(state, results)
+        everything = len(rows) == self.num_envs
+        self._world = world if everything else put(self._world, rows, world)
+        self._state = state if everything else put(self._state, rows, state)
+        self._roots[rows], self._sent[rows], self._steps[rows], self._ended[rows] = roots, sent, 0, False
+        costs = np.zeros((self.num_envs, 2))
+        costs[rows] = _costs(results, len(rows))
+        return costs
+
+    def _restart(self, mask: NDArray[np.bool_]) -> Info:
+        rows = np.flatnonzero(mask)
+        return self._info(self._begin(rows, [None] * len(rows)), mask)
+
+    def _seed(self, row: int, seed: int | None) -> int:
+        generator = self._generators[row]
+        if seed is not None or generator is None:
+            generator = self._generators[row] = seeding.np_random(seed)[0]
+        return episode_seed(generator, seed)
+
+    def _final(self, info: Info, ended: NDArray[np.bool_]) -> Info:
+        """The last observation and info of rows that end in this step, before they are reset."""
+        observation, last = self._observation(), np.full(self.num_envs, None, dtype=object)
+        for row in np.flatnonzero(ended):
+            last[row] = {name: array[row].copy() for name, array in observation.items()}
+        kept = {name: np.where(ended, array, np.zeros_like(array)) for name, array in info.items()}
+        shown = {name: array for name, array in kept.items() if kept[f"_{name.lstrip('_')}"].any()}
+        return {"final_obs": last, "_final_obs": ended.copy(), "final_info": shown, "_final_info": ended.copy()}
+
+    def _observation(self) -> Observation:
+        return dict(self.task.observation(self._state))
+
+    def _info(self, costs: NDArray[np.float64], mask: NDArray[np.bool_]) -> Info:
+        none = np.zeros(self.num_envs, bool)
+        shown = {"seconds": costs[:, 0] * mask, "electrons": costs[:, 1] * mask, "refused": none, "failed": none.copy()}
+        return shown | {f"_{name}": mask.copy() for name in shown}
+
+    def _values(self, outcome: Outcome, live: NDArray[np.bool_]) -> Info:
+        accepted = outcome.accepted[np.arange(self.num_envs), np.maximum(self._steps, 1) - 1] & live
+        usable = np.isfinite(outcome.value) & live
+        shown: Info = {"accepted": accepted, "_accepted": live.copy()}
+        if usable.any():
+            shown |= {"value": np.where(usable, outcome.value, 0.0), "_value": usable}
+        return shown
+
+    def _merged(self, info: Info, fresh: Info, mask: NDArray[np.bool_]) -> Info:
+        """What the rows of a reset report, over what they reported before; values of the last step stay."""
+        merged = dict(info)
+        for name, array in fresh.items():
+            merged[name] = np.where(mask, array, info[name])
+        return merged
+
+    def _reset_mask(self, options: dict[str, Any] | None) -> NDArray[np.bool_]:
+        mask = (options or {}).get("reset_mask")
+        if mask is None:
+            return np.ones(self.num_envs, bool)
+        if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
+            raise TypeError(f"options['reset_mask'] must be a bool array of shape ({self.num_envs},)")
+        if not mask.any():
+            raise ValueError("options['reset_mask'] names no environment to reset")
+        return mask
+
+
+def _costs(results: Sequence[ResultBatch], rows: int) -> NDArray[np.float64]:
+    total = np.zeros((rows, 2))
+    for result in results:
+        total += np.stack([result.cost.seconds, result.cost.electrons], axis=-1)
+    return total
