@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import hydra
 
-from experiments.cli.exits import BY_STATUS, DONE, INTERRUPTED, USAGE, code_of, line
+from experiments.cli.exits import DONE, INTERRUPTED, USAGE, code_of, line
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,11 +24,11 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 class JobEnded(Exception):
-    """A campaign that did not finish; says how, with its exit code."""
+    """A campaign that did not finish, with its exit code; it has said why."""
 
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message, code)
-        self.message, self.code = message, code
+    def __init__(self, status: str, code: int) -> None:
+        super().__init__(status, code)
+        self.code = code
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")  # type: ignore[untyped-decorator]
@@ -37,7 +37,7 @@ def application(config: DictConfig) -> str:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from experiments import campaign
+    from experiments.cli.running import conducted, finished
     from experiments.config import from_plain
     from experiments.config.composing import resolved
     from experiments.config.sources import make_importable
@@ -45,10 +45,9 @@ def application(config: DictConfig) -> str:
     own = HydraConfig.get()
     make_importable([Path(source.path) for source in own.runtime.config_sources if source.schema == "file"])
     sweep_id = Path(own.sweep.dir).name if own.mode == RunMode.MULTIRUN else ""
-    result = campaign.run(from_plain(resolved(config)), sweep_id=sweep_id, command=_command_line())
-    print(result.folder, flush=True)
-    if BY_STATUS[result.status] != DONE:
-        raise JobEnded(f"{result.status}: {result.message}", BY_STATUS[result.status])
+    result = conducted(from_plain(resolved(config)), sweep_id=sweep_id)
+    if finished(result) != DONE:
+        raise JobEnded(result.status, result.exit_code)
     return str(result.folder)
 
 
@@ -72,7 +71,6 @@ def _complain(error: Exception) -> int:
     from hydra.errors import HydraException
 
     if isinstance(error, JobEnded):
-        print(f"error: {' '.join(error.message.split())}", file=sys.stderr)
         return error.code
     if isinstance(error, HydraException):
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -95,12 +93,6 @@ def _checked(arguments: Sequence[str]) -> list[str]:
     widened = prepared(parsed.overrides, groups(folders), sweep=parsed.multirun, hydra=True)
     table = dict(zip(parsed.overrides, widened, strict=True))
     return [table.get(argument, argument) for argument in arguments]
-
-
-def _command_line() -> str:
-    from experiments.cli.running import command_line
-
-    return command_line()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 
-class OnAmbiguous(StrEnum):
+class OnAmbiguous(Enum):
     """What to do with a command whose fate is not known."""
 
     ask = "ask"
@@ -73,7 +73,8 @@ def run(
 def resume(
     folder: Folder = None,
     on_ambiguous: Annotated[
-        OnAmbiguous | None, typer.Option(help="A command whose fate is not known: ask, repeat it, or skip it.")
+        OnAmbiguous | None,
+        typer.Option(help="A command whose fate is not known: ask, repeat it, or skip it."),
     ] = None,
     config_dir: ConfigDirs = None,
     debug: Debug = False,
@@ -82,7 +83,7 @@ def resume(
     from experiments.cli import running
 
     with reported(debug):
-        code = running.resume(folder, None if on_ambiguous is None else on_ambiguous.value, config_dir or [])
+        code = running.resume(folder, on_ambiguous and on_ambiguous.value, config_dir or [])
     raise typer.Exit(code)
 
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import typer
 
 DONE, FAILED, USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
-BY_STATUS = {"finished": DONE, "failed": FAILED, "refused": REFUSED, "interrupted": INTERRUPTED}
 
 
 @contextmanager

@@ -6,19 +6,20 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from experiments.cli.exits import BY_STATUS, DONE, FAILED
+from experiments.cli.exits import DONE, FAILED
 from experiments.cli.folders import many_runs, one_run
 
 if TYPE_CHECKING:
     from experiments.campaign import Result
     from experiments.config.settings import CampaignSettings
 
+OnAmbiguous = Literal["ask", "repeat", "skip"]
+
 
 def run(overrides: Sequence[str], config_dirs: Sequence[Path], *, dry_run: bool, yes: bool) -> int:
     """Compose, check and run a campaign; returns the exit code."""
-    from experiments import campaign
     from experiments.config import compose
 
     settings = compose(overrides, config_dirs)
@@ -26,42 +27,46 @@ def run(overrides: Sequence[str], config_dirs: Sequence[Path], *, dry_run: bool,
         show_plan(settings)
         if not confirmed(yes):
             return DONE
-    return finished(campaign.run(settings, command=command_line()))
+    return finished(conducted(settings))
 
 
-def resume(folder: Path | None, on_ambiguous: str | None, config_dirs: Sequence[Path]) -> int:
+def conducted(settings: CampaignSettings, *, sweep_id: str = "") -> Result:
+    """Run a campaign with its progress on standard error."""
+    from experiments import campaign
+    from experiments.campaign.watch import Terminal
+
+    return campaign.run(settings, sweep_id=sweep_id, watch=Terminal(), command=command_line())
+
+
+def resume(folder: Path | None, on_ambiguous: OnAmbiguous | None, config_dirs: Sequence[Path]) -> int:
     """Continue the run in `folder`; returns the exit code."""
     from experiments import campaign
+    from experiments.campaign.watch import Terminal
     from experiments.config.sources import make_importable, user_dirs
 
     make_importable(user_dirs(config_dirs))
-    return finished(campaign.resume(one_run(folder), on_ambiguous=on_ambiguous))
+    return finished(campaign.resume(one_run(folder), on_ambiguous=on_ambiguous, watch=Terminal()))
 
 
 def finished(result: Result) -> int:
-    """Say how a campaign ended: why on standard error if not well, its folder as the last line."""
-    code = BY_STATUS[result.status]
-    if code != DONE and result.message:
+    """Print a summary, on standard error why it did not end well, and the run folder as the last line."""
+    from experiments.cli.ending import print_summary
+
+    print_summary(result.folder)
+    if result.exit_code != DONE:
         print(f"{result.status}: {' '.join(result.message.split())}", file=sys.stderr)
     print(result.folder, flush=True)
-    return code
+    return result.exit_code
 
 
 def sync(folders: Sequence[Path]) -> int:
     """Tell MLflow of the runs; returns 1 where it could not be told of one."""
     from experiments import tracking
-    from experiments.campaign.journal import open_reader
-    from experiments.config import from_plain
 
     code = DONE
-    for folder in many_runs(folders):
-        with open_reader(folder / "journal.sqlite") as reader:
-            settings = from_plain(reader.meta()["config"])
-        try:
-            print(f"{folder}: {tracking.sync([folder], settings.tracking)}")
-        except Exception as error:
-            print(f"error: {folder}: {type(error).__name__}: {error}", file=sys.stderr)
-            code = FAILED
+    for done in tracking.sync(many_runs(folders)):
+        print(done.line(), file=sys.stderr if done.error else sys.stdout)
+        code = FAILED if done.error else code
     return code
 
 
@@ -73,10 +78,11 @@ def report(folder: Path | None) -> None:
 
 
 def show_plan(settings: CampaignSettings) -> None:
-    """Print what a campaign would do at most."""
+    """Print what a campaign would do and spend at most."""
     from experiments.campaign import plan
+    from experiments.cli.planned import lines
 
-    print(plan(settings))
+    print("\n".join(lines(plan(settings))))
 
 
 def confirmed(yes: bool) -> bool:
@@ -84,7 +90,7 @@ def confirmed(yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        print("nothing was done: add --yes to go on")
+        print("nothing was done; --yes goes on without asking")
         return False
     import typer
 
@@ -93,4 +99,4 @@ def confirmed(yes: bool) -> bool:
 
 def command_line() -> str:
     """The command as it was typed."""
-    return shlex.join(["probewright", *sys.argv[1:]])
+    return shlex.join([Path(sys.argv[0]).name or "probewright", *sys.argv[1:]])

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.cli.exits import BY_STATUS, DONE, FAILED, INTERRUPTED, code_of, line
-from experiments.cli.running import command_line, confirmed, show_plan
+from experiments.cli.exits import DONE, FAILED, INTERRUPTED, code_of, line
+from experiments.cli.running import conducted, confirmed, show_plan
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,11 @@ class Job:
     best: str = "-"
 
 
-def expand(overrides: Sequence[str], config_dirs: Sequence[Path]) -> list[list[str]]:
-    """The overrides of every job, as Hydra's own sweeper would make them."""
-    from experiments.config.sweeps import expanded
-
-    return expanded(overrides, config_dirs)
-
-
 def sweep(overrides: Sequence[str], config_dirs: Sequence[Path], *, dry_run: bool, yes: bool) -> int:
     """Run all jobs, print a table; a failed job does not stop the others, an interruption does."""
-    combinations = expand(overrides, config_dirs)
+    from experiments.config.sweeps import expanded
+
+    combinations = expanded(overrides, config_dirs)
     if dry_run:
         _show_plans(combinations, config_dirs)
         if not confirmed(yes):
@@ -58,23 +53,23 @@ def _show_plans(combinations: Sequence[Sequence[str]], config_dirs: Sequence[Pat
 
 
 def _run(overrides: Sequence[str], config_dirs: Sequence[Path], sweep_id: str) -> Job:
-    from experiments import campaign
     from experiments.config import compose
 
     try:
-        result = campaign.run(compose(overrides, config_dirs), sweep_id=sweep_id, command=command_line())
+        result = conducted(compose(overrides, config_dirs), sweep_id=sweep_id)
     except KeyboardInterrupt:
         return Job(overrides, "interrupted", INTERRUPTED, "interrupted before it began")
     except Exception as error:
         print(f"error: {line(error)}", file=sys.stderr)
         return Job(overrides, "failed", code_of(error), line(error))
-    return Job(overrides, result.status, BY_STATUS[result.status], str(result.folder), _best(result.folder))
+    return Job(overrides, result.status, result.exit_code, str(result.folder), _best(result.folder))
 
 
 def _best(folder: Path) -> str:
-    from experiments.cli.statuses import read_row
+    from experiments.campaign import status
+    from experiments.cli.statuses import best
 
-    return read_row(folder).best
+    return best(status(folder))
 
 
 def _code(jobs: Sequence[Job]) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from experiments.config.errors import ConfigError, nearest_first, unknown
-from experiments.config.signatures import TARGET, Signature, locate, signature_of
+from experiments.config.signatures import TARGET, Signature, constructor, locate, signature_of
 from physics_priors.bounds import Bounds
 
 Make = Callable[[str, Mapping[str, Any], str], Any]
@@ -24,7 +24,8 @@ SAID = {int: "a whole number", float: "a number", str: "text", bool: "true or fa
 
 
 def keep(target: str, arguments: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The component as it was, still plain."""
+    """The component as it was, still plain, where it may be made at all."""
+    constructor(target, where)
     return {TARGET: target, **arguments}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from experiments.config.checking import Checker
 from experiments.config.errors import ConfigError
 from experiments.config.overrides import prepared
 from experiments.config.settings import CampaignSettings
-from experiments.config.signatures import TARGET
+from experiments.config.signatures import TARGET, constructor
 from experiments.config.sources import conf_dir, groups, make_importable, user_dirs
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def from_plain(plain: Mapping[str, Any]) -> CampaignSettings:
     for name in COMPONENTS:
         if TARGET not in getattr(settings, name):
             raise ConfigError(f"{name} names no class: choose one with {name}=NAME, or give {name}.{TARGET}")
+    if not re.fullmatch(r"[\w.-]+", settings.name):
+        raise ConfigError(f"name={settings.name!r} names the run folder: use letters, digits, '_', '-' and '.' only")
     budget = settings.budget
     if budget.steps is None and budget.seconds is None and budget.electrons is None:
         raise ConfigError("the budget is empty: set at least one of budget.steps, budget.seconds, budget.electrons")
@@ -93,14 +96,16 @@ def build(settings: CampaignSettings) -> Parts:
 
 
 def _make(target: str, arguments: Mapping[str, Any], where: str) -> Any:
-    """Hydra makes the partial (it refuses targets that no configuration should name); we call it."""
-    from hydra.utils import instantiate
-
+    made_by = constructor(target, where)
     try:
-        return instantiate({TARGET: target, "_partial_": True})(**arguments)
+        return made_by(**arguments)
     except Exception as error:
         cause = error.__cause__ or error
         raise ConfigError(f"{where} ({target}) cannot be built: {_said(cause)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _said(error: BaseException) -> str:
@@ -133,7 +138,9 @@ class _one_line:
         from omegaconf.errors import OmegaConfBaseException
         from yaml import YAMLError
 
-        if isinstance(error, (HydraException, OmegaConfBaseException, YAMLError)):
+        if isinstance(error, OmegaConfBaseException):
+            raise ConfigError(f"{error.full_key}: {_first_line(error)}") from error
+        if isinstance(error, (HydraException, YAMLError)):
             cause = error.__cause__
-            more = f" ({cause})" if isinstance(cause, (OmegaConfBaseException, YAMLError)) else ""
+            more = f" ({_first_line(cause)})" if isinstance(cause, OmegaConfBaseException) else ""
             raise ConfigError(f"the configuration cannot be composed: {error}{more}") from error

@@ -27,8 +27,8 @@ def parse(texts: Sequence[str]) -> list[Override]:
         try:
             parsed.append(parser.parse_override(text))
         except HydraException as error:
-            said = str(error.__cause__ or error).strip().splitlines()[0]
-            raise ConfigError(f"override {text!r} is not written as key=value ({said})") from error
+            why = next((str(e) for e in (error.__cause__, error) if e and e.args and e.args[0]), "it ends too early")
+            raise ConfigError(f"override {text!r} is not written as key=value: {why.splitlines()[0]}") from error
     return parsed
 
 
@@ -54,6 +54,8 @@ def _prepared(override: Override, known: Groups, *, sweep: bool, hydra: bool) ->
             check_option(key, option, known)
         return text
     first = key.partition(".")[0].partition("@")[0]
+    if not first:
+        raise ConfigError(f"override {text!r} is not written as key=value: the key is missing")
     if first not in KEYS and first not in known:
         raise ConfigError(unknown("key", first, sorted({*KEYS, *known}), listed_as="keys here"))
     return f"++{text}" if _is_change(override) else text

@@ -54,11 +54,26 @@ def locate(target: str, where: str) -> Callable[..., Any]:
         raise ConfigError(f"{where}.{TARGET}={target!r} must be a dotted name, module.Class")
     found = getattr(_import(module_name, target, where), name, None)
     if found is None:
-        classes = [n for n, value in vars(_import(module_name, target, where)).items() if inspect.isclass(value)]
+        classes = _classes_of(_import(module_name, target, where))
         raise ConfigError(f"{where}.{TARGET}: {unknown('name', name, classes, listed_as=f'classes of {module_name}')}")
     if not callable(found):
         raise ConfigError(f"{where}.{TARGET}={target!r} is not a class")
     return found  # type: ignore[no-any-return]
+
+
+def constructor(target: str, where: str) -> Callable[..., Any]:
+    """What makes the component, from Hydra, which refuses targets that no configuration should name (os.system)."""
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    try:
+        return instantiate({TARGET: target, "_partial_": True})  # type: ignore[no-any-return]
+    except InstantiationException as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _classes_of(module: Any) -> list[str]:
+    return [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
 
 
 def _import(module_name: str, target: str, where: str) -> Any:

@@ -1,0 +1,5 @@
+"""`python -m experiments.config` prints docs/configuration.md."""
+
+from experiments.config.reference import document
+
+print(document(), end="")
