@@ -188,11 +188,8 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         return shown
 
     def _merged(self, info: Info, fresh: Info, mask: NDArray[np.bool_]) -> Info:
-        """What the rows of a reset report, over what they reported before; values of the last step stay."""
-        merged = dict(info)
-        for name, array in fresh.items():
-            merged[name] = np.where(mask, array, info[name])
-        return merged
+        """The info of this step with that of a reset in the rows of `mask`: there, only what a reset reports stays."""
+        return {name: np.where(mask, fresh.get(name, np.zeros_like(array)), array) for name, array in info.items()}
 
     def _reset_mask(self, options: dict[str, Any] | None) -> NDArray[np.bool_]:
         mask = (options or {}).get("reset_mask")

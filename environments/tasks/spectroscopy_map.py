@@ -220,12 +220,8 @@ class SpectroscopyMap:
     def _frame(self, capabilities: Capabilities) -> tuple[ScanImage | None, tuple[str, ...]]:
         if "ScanImage" not in capabilities.requests:
             return None, ()
-        area, fixed = capabilities.field, capabilities.settings.get("ScanImage", {})
-        shape = (
-            int(fixed.get("rows", self.survey_image.shape[0])),
-            int(fixed.get("columns", self.survey_image.shape[1])),
-        )
-        frame = ScanImage(area.center_nm, area.size_nm, shape, fixed.get("dwell_s", self.survey_image.dwell_s))
+        area = capabilities.field
+        frame = ScanImage(area.center_nm, area.size_nm, self.survey_image.shape, self.survey_image.dwell_s)
         first = self.survey_image.channel or next(iter(capabilities.channels["ScanImage"]))
         known = capabilities.channels["ScanImage"]
         _chosen(first, known, "task.survey_image.channel")
