@@ -67,10 +67,12 @@ def _is_change(override: Override) -> bool:
 
 def _options_of(override: Override) -> Iterator[str]:
     """The options of a group that an override asks for; none where they come from a glob."""
+    from hydra.core.override_parser.types import ChoiceSweep
+
     value: Any = override.value()
     if override.is_delete() and value is None:
         return
-    if override.is_choice_sweep():
+    if isinstance(value, ChoiceSweep):
         yield from map(_text, value.list)
     elif isinstance(value, list):
         yield from map(_text, value)

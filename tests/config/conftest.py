@@ -1,5 +1,7 @@
 """A user's own folder of configuration: a module with components, and YAML that names them."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
@@ -62,6 +66,14 @@ FILES = {
     "agent/untargeted.yaml": "beta: 2.0\n",
     "agent/shell.yaml": "_target_: os.system\ncommand: touch owned\n",
 }
+
+
+@pytest.fixture(autouse=True)
+def own_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget afterwards what a user's folder made importable."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    sys.modules.pop("lab_parts", None)
 
 
 @pytest.fixture
