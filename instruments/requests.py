@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instruments.errors import InvalidRequest
-from physics_priors.bounds import NM, NOT_NEGATIVE_S, POSITIVE_NM, POSITIVE_S, VOLT, Bounds, violations
+from instruments.structure import misfits
+from physics_priors.bounds import ANY, NM, NOT_NEGATIVE_S, POSITIVE_NM, POSITIVE_S, VOLT, Bounds, violations
 
 Nm = Annotated[float, NM]
 Point = tuple[Nm, Nm]
@@ -34,7 +35,7 @@ class Request:
     """Base of all requests. Raises InvalidRequest when a field is outside its range."""
 
     def __post_init__(self) -> None:
-        said = violations(self) + self.contradictions()
+        said = misfits(self) or violations(self) + self.contradictions()
         if said:
             raise InvalidRequest(f"{self.kind}: " + "; ".join(said))
 
@@ -166,9 +167,14 @@ class Until:
     """Ends a dwell early: when the trace of `channel` has left the band (low, high) for `samples` samples."""
 
     channel: str
-    low: float
-    high: float
-    samples: int = 1
+    low: Annotated[float, ANY]
+    high: Annotated[float, ANY]
+    samples: Annotated[int, Bounds("samples", 1)] = 1
+
+    def __post_init__(self) -> None:
+        said = misfits(self) or violations(self)
+        if said or not self.low < self.high:
+            raise InvalidRequest("Until: " + ("; ".join(said) or f"low={self.low:g} is not below high={self.high:g}"))
 
 
 @request
@@ -339,7 +345,7 @@ def to_plain(value: Any) -> Any:
         return {"kind": type(value).__name__, **body}
     if isinstance(value, tuple):
         return [to_plain(item) for item in value]
-    return value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def from_plain(value: Any) -> Any:
