@@ -36,10 +36,17 @@ class Projector:
     """Projects the journal in `folder` to one experiment at one address. One at a time: see `folder_lock`."""
 
     def __init__(
-        self, folder: Path, uri: str, experiment: str, *, store: Store | None = None, at: Boundary = lambda name: None
+        self,
+        folder: Path,
+        uri: str,
+        experiment: str,
+        *,
+        store: Store | None = None,
+        batch: int = METRICS_PER_BATCH,
+        at: Boundary = lambda name: None,
     ) -> None:
         self.folder = folder
-        self._uri, self._experiment, self._store, self._at = uri, experiment, store, at
+        self._uri, self._experiment, self._store, self._batch, self._at = uri, experiment, store, batch, at
         known = state.load(folder)
         here = (known.uri, known.experiment) == (uri, experiment)
         self.state = known if here else state.State(uri, experiment)
@@ -150,7 +157,7 @@ class Projector:
         batch: list[Row] = []
         size = 0
         for row in rows(reader.events(self.state.high_water, KINDS)):
-            if size + len(row.metrics) > METRICS_PER_BATCH:
+            if batch and size + len(row.metrics) > self._batch:
                 yield batch
                 batch, size = [], 0
             batch.append(row)

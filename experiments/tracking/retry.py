@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+PLAIN_REASONS = ("connection refused", "name resolution", "timed out", "database is locked")
+"""What is buried in nested exceptions when MLflow is out of reach."""
+
 
 def pauses_s(first: float = 0.5, longest: float = 30.0) -> Iterator[float]:
     """Pauses [s] that double up to the longest, without end."""
@@ -16,12 +19,7 @@ def pauses_s(first: float = 0.5, longest: float = 30.0) -> Iterator[float]:
 def one_line(error: BaseException, length: int = 300) -> str:
     """An error as one line: its innermost reason where MLflow wraps another's."""
     text = " ".join(str(error).split()) or type(error).__name__
-    for marker in (
-        "Failed to establish a new connection",
-        "Connection refused",
-        "Read timed out",
-        "database is locked",
-    ):
-        if marker in text:
-            return marker[0].lower() + marker[1:]
+    for reason in PLAIN_REASONS:
+        if reason.lower() in text.lower():
+            return reason
     return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -30,7 +30,7 @@ def content(runs: Path) -> tuple[list[tuple[object, ...]], ...]:
 def test_killed_at_every_boundary_nothing_is_lost_and_nothing_doubled(recorded, runs, tmp_path):
     campaign = recorded(sweep_id="sweep-1")
     for _ in range(3):
-        campaign.decide(**{f"figure {i}": float(i) for i in range(400)})
+        campaign.decide(**{f"figure {i}": float(i) for i in range(3)})
         campaign.outcome(2.0)
     (campaign.end().folder / "summary.json").write_text("{}")
     copies = [tmp_path / f"runs-{number}" for number in range(MORE_THAN_BOUNDARIES)]
@@ -48,7 +48,7 @@ def test_killed_at_every_boundary_nothing_is_lost_and_nothing_doubled(recorded, 
 
     unbroken = content(copies[len(died_at)])
     assert [row[:2] for row in unbroken[0]] == [("film-s3", "FINISHED"), ("sweep sweep-1", "FINISHED")]
-    assert len(unbroken[1]) == 3 * 407
+    assert len(unbroken[1]) == 3 * 10
     for copy in copies[: len(died_at)]:
         assert content(copy) == unbroken
         (location,) = {path.parent for path in copy.glob("mlartifacts/*/artifacts/*")}

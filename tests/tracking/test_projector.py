@@ -65,7 +65,11 @@ def test_everything_arrives(recorded, store, points, runs):
     assert (tags["probewright.config_sha"], tags["probewright.seed"]) == ("abc123", "3")
     assert (tags["probewright.status"], tags["probewright.ended_by"]) == ("finished", "steps")
     assert "Best value 9 pm at step 1 of 2." in tags["mlflow.note.content"]
-    assert (run.info.status, run.info.run_name, run.info.start_time) == ("FINISHED", campaign.folder.name, 1700000000250)
+    assert (run.info.status, run.info.run_name, run.info.start_time) == (
+        "FINISHED",
+        campaign.folder.name,
+        1700000000250,
+    )
 
     (given,) = run.inputs.dataset_inputs
     assert (given.dataset.name, given.dataset.digest) == ("Film", "seed-3")

@@ -77,7 +77,7 @@ def test_a_server_out_of_reach_is_one_line(recorded, closed_port):
     campaign = recorded().steps(1).end()
     uri = f"http://127.0.0.1:{closed_port}"
     (done,) = sync([campaign.folder], Tracking(uri=uri))
-    assert "onnection" in done.error
+    assert done.error == "connection refused"
     assert "\n" not in done.line()
     assert state.load(campaign.folder).error == done.error
 
@@ -93,7 +93,7 @@ def test_each_campaign_goes_where_its_configuration_says(recorded, tmp_path, run
 
 def test_what_is_no_run_folder_says_so(tmp_path, runs):
     (runs / "broken").mkdir()
-    (runs / "broken" / "journal.sqlite").write_text("not a database at all, but long enough to look at")
+    (runs / "broken" / "journal.sqlite").write_text("not a database" * 100)
     missing, broken = sync([tmp_path / "nothing", runs / "broken"])
     assert "no journal.sqlite" in missing.error
     assert "not a journal" in broken.error
