@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from instruments.capabilities import Calibration
 from instruments.errors import DataInvalid
 from instruments.measurement import Axis
-from instruments.replay.found import Contents, Found, FoundAxis
+from instruments.replay.found import Contents, Found, FoundAxis, Role
 from instruments.replay.lengths import NM
 from instruments.replay.recording import Image, Recording, Spectra, edges
 
@@ -29,6 +29,8 @@ class Choice:
     image: str | None = None
     axis_name: str | None = None
     axis_unit: str | None = None
+    value_name: str | None = None
+    value_unit: str | None = None
     unit_nm: float | None = None
     grid: tuple[int, int] | None = None
 
@@ -37,8 +39,10 @@ def assemble(contents: Contents, choice: Choice) -> Recording:
     """The recording that a file holds; raises DataInvalid where it is ambiguous, ill-shaped or without a scale."""
     arrays = [_folded(found, choice.grid) for found in contents.arrays]
     main = _main(arrays, choice.dataset)
+    if main is not None:
+        main = _attached(main, contents)
     if main is None or _is_image(main):
-        chosen = arrays if main is None else [main]
+        chosen = [_attached(found, contents) for found in arrays] if main is None else [main]
         images = tuple(_image(found, choice.unit_nm) for found in chosen)
         return Recording(None, _distinct(images), contents.calibration)
     spectra = _spectra(main, choice)
@@ -111,8 +115,28 @@ def _folded(found: Found, grid: tuple[int, int] | None) -> Found:
     if grid is None or found.values.ndim != 2 or found.values.shape[0] != grid[0] * grid[1]:
         return found
     values = found.values.reshape(*grid, -1)
-    # Two-dimensional data keeps an axis that was attached to its last dimension.
-    return replace(found, values=values, axes=(FoundAxis(), FoundAxis(), replace(found.axes[-1], role="spectral")))
+    return replace(found, values=values, axes=(FoundAxis(), FoundAxis(), replace(found.axes[1], role="spectral")))
+
+
+def _attached(found: Found, contents: Contents) -> Found:
+    """The array with the axes that were asked for by name: rows are y, columns are x, the last axis is spectral."""
+    roles: tuple[tuple[Found | None, int, Role], ...] = (
+        (contents.y, 0, "y"),
+        (contents.x, 1, "x"),
+        (contents.spectral, len(found.axes) - 1, "spectral"),
+    )
+    axes = list(found.axes)
+    for source, place, role in roles:
+        if source is None:
+            continue
+        values = np.asarray(source.values)
+        if values.dtype.kind not in "iuf" or values.shape != found.values.shape[place : place + 1]:
+            raise DataInvalid(
+                f"{source.where} ({values.dtype}, shape {values.shape}) cannot be axis {place} of {found.where}, "
+                f"shape {found.values.shape}"
+            )
+        axes[place] = FoundAxis(source.name, source.unit, values.astype(np.float64), role)
+    return replace(found, axes=tuple(axes))
 
 
 def _spectra(found: Found, choice: Choice) -> Spectra:
@@ -120,7 +144,8 @@ def _spectra(found: Found, choice: Choice) -> Spectra:
     values, y_nm = _rising(values, _positions(y, values.shape[0], choice.unit_nm, found), 0, found)
     values, x_nm = _rising(values, _positions(x, values.shape[1], choice.unit_nm, found), 1, found)
     axis = _spectral_axis(spectral, values.shape[2], choice, found)
-    return Spectra(found.name, found.unit, values, axis, x_nm, y_nm)
+    unit = found.unit if choice.value_unit is None else choice.value_unit
+    return Spectra(choice.value_name or found.name, unit, values, axis, x_nm, y_nm)
 
 
 def _spectral_axis(axis: FoundAxis, length: int, choice: Choice, found: Found) -> Axis:

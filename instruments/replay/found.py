@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instruments.capabilities import Calibration
-from instruments.errors import DataInvalid
 
 Role = Literal["x", "y", "spectral", "unknown"]
 
@@ -41,10 +40,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Contents:
-    """All arrays of a file that can be an image or a grid of spectra, and what it says of the calibration."""
+    """All arrays of a file that can be an image or a grid of spectra, and what it says of the calibration.
+
+    spectral, x and y are one-dimensional arrays that were asked for by name, to be the axes of the data.
+    """
 
     arrays: tuple[Found, ...]
     calibration: Calibration = field(default_factory=Calibration)
+    spectral: Found | None = None
+    x: Found | None = None
+    y: Found | None = None
 
 
 @dataclass(frozen=True)
@@ -68,19 +73,3 @@ def role_of(name: str) -> Role:
 def bare(where: str, name: str, values: NDArray[Any]) -> Found:
     """An array without any axes of its own."""
     return Found(where, name, "", values, tuple(FoundAxis() for _ in range(values.ndim)))
-
-
-def attach(found: Found, spectral: Found | None, x: Found | None, y: Found | None) -> Found:
-    """The array with axes taken from one-dimensional arrays: rows are y, columns are x, the last axis is spectral."""
-    axes = list(found.axes)
-    for source, position, role in ((y, 0, "y"), (x, 1, "x"), (spectral, len(axes) - 1, "spectral")):
-        if source is None:
-            continue
-        values = np.asarray(source.values, dtype=np.float64)
-        if values.shape != (found.values.shape[position],):
-            raise DataInvalid(
-                f"{source.where}: shape {values.shape} does not fit axis {position} of {found.where}, "
-                f"shape {found.values.shape}"
-            )
-        axes[position] = FoundAxis(source.name, source.unit, values, role)  # type: ignore[arg-type]
-    return Found(found.where, found.name, found.unit, found.values, tuple(axes))

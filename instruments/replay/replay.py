@@ -56,6 +56,9 @@ class Replay:
     axis_name: str | None = None
     axis_unit: str | None = None
     """Name and unit of the spectral axis, where the file does not say; in V it is swept by BiasSpectroscopy."""
+    value_name: str | None = None
+    value_unit: str | None = None
+    """Name and unit of what was measured, where the file does not say."""
     unit_nm: Annotated[float, Bounds("nm", 0.0, open_low=True)] | None = None
     """Length of one unit of the file's positions, where it gives none (then of a pixel) or a wrong one."""
     grid: tuple[int, int] | None = None
@@ -120,7 +123,15 @@ class Replay:
         }
 
     def _source(self) -> Source:
-        choice = Choice(self.dataset, None, self.axis_name, self.axis_unit, self.unit_nm, _pair(self.grid))
+        choice = Choice(
+            dataset=self.dataset,
+            axis_name=self.axis_name,
+            axis_unit=self.axis_unit,
+            value_name=self.value_name,
+            value_unit=self.value_unit,
+            unit_nm=self.unit_nm,
+            grid=_pair(self.grid),
+        )
         wanted = Wanted(self.dataset, self.axis_dataset, self.x_dataset, self.y_dataset)
         return Source(self.path, wanted, choice, self.structure, self.image_path, self.image_dataset)
 

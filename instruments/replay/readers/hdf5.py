@@ -9,17 +9,15 @@ import h5py
 import numpy as np
 
 from instruments.errors import DataInvalid
-from instruments.replay.found import Contents, Found, FoundAxis, Role, Wanted, attach, bare, role_of
+from instruments.replay.found import Contents, Found, FoundAxis, Role, Wanted, bare, role_of
 
 
 def read(path: Path, wanted: Wanted) -> Contents:
     """All images and grids of spectra in the file, or the named dataset and the images beside it."""
     with h5py.File(path, "r") as file:
-        candidates = _candidates(file, wanted)
-        arrays = [_found(dataset) for dataset in candidates]
+        arrays = tuple(_found(dataset) for dataset in _candidates(file, wanted))
         spectral, x, y = (None if n is None else _line(file, n) for n in (wanted.axis, wanted.x, wanted.y))
-    named = [n for n in (wanted.axis, wanted.x, wanted.y) if n is not None]
-    return Contents(tuple(_with_axes(f, spectral, x, y) if named else f for f in arrays))
+    return Contents(arrays, spectral=spectral, x=x, y=y)
 
 
 def _candidates(file: Any, wanted: Wanted) -> list[Any]:
@@ -63,10 +61,6 @@ def _line(file: Any, name: str) -> Found:
         raise DataInvalid(f"no dataset {name!r} in the file to take an axis from")
     found = bare(dataset.name, dataset.name.rsplit("/", 1)[-1], dataset[()])
     return Found(found.where, found.name, _units(dataset), found.values, found.axes)
-
-
-def _with_axes(found: Found, spectral: Found | None, x: Found | None, y: Found | None) -> Found:
-    return attach(found, spectral if found.values.ndim == 3 else None, x, y)
 
 
 def _units(item: Any) -> str:

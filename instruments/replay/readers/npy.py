@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from instruments.errors import DataInvalid
-from instruments.replay.found import Contents, Found, Wanted, attach, bare
+from instruments.replay.found import Contents, Found, Wanted, bare
 
 
 def read(path: Path, wanted: Wanted) -> Contents:
@@ -16,7 +16,7 @@ def read(path: Path, wanted: Wanted) -> Contents:
         raise DataInvalid(f"{path.name} holds one array without a name: leave dataset out")
     beside = (wanted.axis, wanted.x, wanted.y)
     spectral, x, y = (None if name is None else _array(path.parent / name) for name in beside)
-    return Contents((attach(_array(path), spectral, x, y),))
+    return Contents((_array(path),), spectral=spectral, x=x, y=y)
 
 
 def _array(path: Path) -> Found:

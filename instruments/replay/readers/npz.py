@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instruments.errors import DataInvalid
-from instruments.replay.found import Contents, Found, Wanted, attach, bare
+from instruments.replay.found import Contents, Found, Wanted, bare
 
 
 def read(path: Path, wanted: Wanted) -> Contents:
@@ -18,18 +18,23 @@ def read(path: Path, wanted: Wanted) -> Contents:
     with np.load(path, allow_pickle=False) as archive:
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise DataInvalid(f"{path.name} is not a .npz archive")
-        names = [n for n in archive.files if n not in (wanted.axis, wanted.x, wanted.y)]
-        arrays = {n: archive[n] for n in ([wanted.dataset] if wanted.dataset in names else names)}
-        spectral, x, y = (
-            None if n is None else _named(archive, n, path.name) for n in (wanted.axis, wanted.x, wanted.y)
-        )
-    found = [bare(n, n, a) for n, a in arrays.items() if a.ndim in (2, 3) and a.dtype.names is None]
-    return Contents(tuple(_with_axes(f, wanted, spectral, x, y) for f in found))
+        axes = (wanted.axis, wanted.x, wanted.y)
+        spectral, x, y = (None if n is None else _named(archive, n, path.name) for n in axes)
+        arrays = [_named(archive, n, path.name) for n in archive.files if n not in axes and _usable(archive, n)]
+        if wanted.dataset is not None and wanted.dataset not in (found.where for found in arrays):
+            arrays.append(_named(archive, wanted.dataset, path.name))
+    return Contents(tuple(arrays), spectral=spectral, x=x, y=y)
 
 
-def _with_axes(found: Found, wanted: Wanted, spectral: Found | None, x: Found | None, y: Found | None) -> Found:
-    has_spectra = found.values.ndim == 3 or found.where == wanted.dataset
-    return attach(found, spectral if has_spectra else None, x, y)
+def _usable(archive: Mapping[str, NDArray[Any]], name: str) -> bool:
+    """Whether an array that was not asked for can be data; one of pickled objects cannot, and is left alone."""
+    try:
+        values = archive[name]
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            return False
+        raise
+    return values.ndim in (2, 3) and values.dtype.kind in "biuf"
 
 
 def _named(archive: Mapping[str, NDArray[Any]], name: str, file: str) -> Found:
