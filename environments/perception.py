@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from instruments.keys import Keys
 from instruments.measurement import Measurement
 from instruments.requests import ScanImage
 from instruments.seam import Instrument
+from physics_priors.bounds import Bounds
 
 
 @dataclass(frozen=True)
@@ -54,51 +55,46 @@ class Finder(Protocol):
 
 
 @runtime_checkable
-class SeesAtoms(Protocol):
-    """An instrument of which atoms can be asked directly: a twin."""
+class Ideal(Protocol):
+    """A twin of which an ideal detector may be asked; `instruments.embedded.Embedded` is one."""
 
-    def atoms_nm(self) -> NDArray[np.float64]:
-        """Where its atoms now are, [n, 2] nm in the sample frame; the ideal detector's input."""
+    def ideal(self, detector: str) -> NDArray[np.float64]:
+        """What the twin's detector of that name sees now; NotSupported where it has none."""
         ...
 
 
 @dataclass(frozen=True)
 class TwinDetector:
-    """An ideal detector: a twin's own atoms inside the frame, with normal noise of `noise_nm` on each coordinate.
+    """An ideal detector: the twin's own `atoms_nm` inside the frame, with normal noise on each coordinate.
 
-    Each answer wants its own key [1] (`keys.fold(root, number)`): the same key gives the same noise.
+    It costs nothing, because it stands for perception and not for imaging, and the same key gives the same noise.
     """
 
-    twin: SeesAtoms
-    noise_nm: float
+    noise_nm: Annotated[float, Bounds("nm", 0.0)]
 
-    def answer(self, asked: AtomPositions, key: Keys) -> Atoms:
-        """Costs nothing: it stands for perception, not for imaging."""
-        atoms = np.asarray(self.twin.atoms_nm(), dtype=np.float64).reshape(-1, 2)
+    def answer(self, twin: Ideal, asked: AtomPositions, key: Keys) -> Atoms:
+        """The atoms of the present world, with the noise of `key` [1]."""
+        atoms = twin.ideal("atoms_nm").reshape(-1, 2)
         noise = random.normal(key, atoms.size).reshape(-1, 2) * self.noise_nm
         inside = _inside(asked.frame, atoms)
         return Atoms(atoms[inside] + noise[inside], "ideal detector", self.noise_nm, Cost())
 
 
 class Perceive:
-    """Answers questions about the sample from an instrument's images, or from a twin where no finder is given."""
+    """Answers questions about the sample: from an image by a finder, or from a twin by an ideal detector."""
 
-    def __init__(self, instrument: Instrument, finder: Finder | TwinDetector | None = None) -> None:
-        if finder is None and not isinstance(instrument, SeesAtoms):
-            raise NotSupported(
-                f"{instrument.describe().name} cannot say where its atoms are and no finder was given: "
-                "pass a finder that reads them from an image"
-            )
-        self._instrument = instrument
-        self._finder = finder
+    def __init__(self, instrument: Instrument, finder: Finder | TwinDetector | None) -> None:
+        name = instrument.describe().name
+        if finder is None:
+            raise NotSupported(f"nothing finds atoms in images of {name}: give a finder, or a TwinDetector on a twin")
+        if isinstance(finder, TwinDetector) and not isinstance(instrument, Ideal):
+            raise NotSupported(f"{name} is no twin: its atoms must be found in an image, give a finder")
+        self._instrument, self._finder = instrument, finder
 
     def atoms(self, asked: AtomPositions, *, id: str, key: Keys) -> Atoms:
-        """The atoms; with a finder, one image is taken under `id`, else `key` gives the detector's noise."""
+        """The atoms; a finder takes one image under `id`, an ideal detector takes its noise from `key` [1]."""
         if isinstance(self._finder, TwinDetector):
-            return self._finder.answer(asked, key)
-        if self._finder is None:
-            assert isinstance(self._instrument, SeesAtoms)
-            return TwinDetector(self._instrument, 0.0).answer(asked, key)
+            return self._finder.answer(cast(Ideal, self._instrument), asked, key)
         image = self._instrument.acquire(asked.frame, id=id, stop=threading.Event())
         return Atoms(self._finder.find(image), self._finder.name, None, image.cost)
 
