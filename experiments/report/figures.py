@@ -80,8 +80,9 @@ def _calibration(story: Story, reader: Reader) -> Markup | None:
     one, two = progress.coverage(rows)
     n = len(rows)
     caption = (
-        f"Predictions made before measuring, against what was measured. {one} of {n} ({one / n:.0%}) lie within one "
-        f"standard deviation and {two} ({two / n:.0%}) within two; a calibrated model has 68 % and 95 %. "
+        f"Predictions made before measuring, against what was measured. {one} of {n} ({100 * one / n:.0f} %) lie "
+        f"within one standard deviation and {two} ({100 * two / n:.0f} %) within two; a calibrated model has 68 % "
+        "and 95 %. "
         "Shaded: ±1 and ±2; triangles lie beyond."
     )
     drawn = progress.calibration(story, rows, drawing.PAGE)

@@ -62,8 +62,12 @@ def _measured(axes: Axes, story: Story, places_nm: NDArray[np.float64], frame: F
     standing = story.standing()
     at = story.places_nm()[standing] * frame.scale.factor
     shown = story.value_scale().shown(story.values()[standing])
-    size = float(np.clip(3000 / max(len(at), 1), 4, 30))
-    axes.scatter(at[:, 0], at[:, 1], c=shown, cmap=FIELD, s=size, linewidths=0, rasterized=len(at) > 1500, **colours)
+    style: dict[str, Any] = {
+        "s": float(np.clip(3000 / max(len(at), 1), 4, 34)),
+        "rasterized": len(at) > 1500,
+        "edgecolors": "white",
+    }
+    axes.scatter(at[:, 0], at[:, 1], c=shown, cmap=FIELD, linewidths=0.6 if len(at) <= 500 else 0, **style, **colours)
     cross_out(axes, story, frame, inks)
     mark_best(axes, story, frame, inks)
     axes.set_title("Measured")

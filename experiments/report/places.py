@@ -40,6 +40,7 @@ class Frame:
         x0, x1, y0, y1 = (v * self.scale.factor for v in self.window_nm)
         axes.set(xlim=(x0, x1), ylim=(y1, y0), xlabel=f"x [{self.scale.unit}]", ylabel=f"y [{self.scale.unit}]")
         axes.set_aspect("equal")
+        axes.locator_params(nbins=5)
         axes.spines[:].set_visible(True)
         axes.spines[:].set_color(inks.grid)
 

@@ -68,10 +68,8 @@ def number(value: float, digits: int = 4) -> str:
     if value == 0:
         return "0"
     if not 1e-3 <= abs(value) < 1e6:
-        mantissa, exponent = f"{value:.{max(digits - 1, 0)}e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}×10{_power(int(exponent))}".replace(
-            "-", "−"
-        )
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa}×10{_power(int(exponent))}".replace("-", "−")
     decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
     return f"{value:,.{decimals}f}".replace(",", " ").replace("-", "−")
 

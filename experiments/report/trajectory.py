@@ -20,7 +20,7 @@ def draw(story: Story, picture: Picture | None, frame: Frame, inks: Inks) -> Fig
     """Two panels: points coloured by value, and by step. Places along a line are drawn against the value instead."""
     if frame.is_line:
         return _along_line(story, frame, inks)
-    figure = sheet(min((WIDTH_IN / 2 - 1.2) * frame.aspect + 0.55, 7.5))
+    figure = sheet(min((WIDTH_IN / 2 - 1.35) * frame.aspect + 0.55, 7.5))
     by_value, by_step = figure.subplots(1, 2)
     _panel(by_value, story, picture, frame, inks, by_step=False)
     _panel(by_step, story, picture, frame, inks, by_step=True)
@@ -28,9 +28,9 @@ def draw(story: Story, picture: Picture | None, frame: Frame, inks: Inks) -> Fig
     return figure
 
 
-def value_panel(axes: Axes, story: Story, picture: Picture | None, frame: Frame, inks: Inks) -> None:
-    """Points coloured by value on the structural image."""
-    _panel(axes, story, picture, frame, inks, by_step=False)
+def value_panel(axes: Axes, story: Story, picture: Picture | None, frame: Frame, inks: Inks) -> Any:
+    """Points coloured by value on the structural image, without a colour bar; returns the points, None for none."""
+    return _points(axes, story, picture, frame, inks, by_step=False)
 
 
 def value_range(story: Story) -> tuple[dict[str, Any], str]:
@@ -64,23 +64,27 @@ def cross_out(axes: Axes, story: Story, frame: Frame, inks: Inks) -> None:
 
 
 def _panel(axes: Axes, story: Story, picture: Picture | None, frame: Frame, inks: Inks, *, by_step: bool) -> None:
-    if picture is not None:
-        draw_picture(axes, picture, frame)
-    at = story.places_nm() * frame.scale.factor
-    standing = story.standing()
-    if by_step and len(at) <= 200:
-        axes.plot(at[:, 0], at[:, 1], color="white", lw=1.6, alpha=0.55, zorder=2)
-        axes.plot(at[:, 0], at[:, 1], color="black", lw=0.5, alpha=0.7, zorder=2)
-    dots = _dots(axes, story, at, standing, by_step=by_step)
-    cross_out(axes, story, frame, inks)
-    mark_best(axes, story, frame, inks)
-    frame.prepare(axes, inks)
+    dots = _points(axes, story, picture, frame, inks, by_step=by_step)
     if dots is None:
         return
     label = "step" if by_step else story.value_scale().label(story.value_name)
     extend = "neither" if by_step else value_range(story)[1]
     bar = axes.figure.colorbar(dots, ax=axes, label=label, pad=0.02, aspect=28, extend=extend)
     bar.outline.set_visible(False)
+
+
+def _points(axes: Axes, story: Story, picture: Picture | None, frame: Frame, inks: Inks, *, by_step: bool) -> Any:
+    if picture is not None:
+        draw_picture(axes, picture, frame)
+    at = story.places_nm() * frame.scale.factor
+    if by_step and len(at) <= 120:
+        axes.plot(at[:, 0], at[:, 1], color="white", lw=1.4, alpha=0.4, zorder=2)
+        axes.plot(at[:, 0], at[:, 1], color="black", lw=0.5, alpha=0.6, zorder=2)
+    dots = _dots(axes, story, at, story.standing(), by_step=by_step)
+    cross_out(axes, story, frame, inks)
+    mark_best(axes, story, frame, inks)
+    frame.prepare(axes, inks)
+    return dots
 
 
 def _dots(axes: Axes, story: Story, at: Any, standing: Any, *, by_step: bool) -> Any:
