@@ -180,7 +180,8 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         return shown | {f"_{name}": mask.copy() for name in shown}
 
     def _values(self, outcome: Outcome, live: NDArray[np.bool_]) -> Info:
-        accepted = outcome.accepted[np.arange(self.num_envs), np.maximum(self._steps, 1) - 1] & live
+        newest = np.minimum(self._steps, outcome.accepted.shape[1]) - 1  # rows that are not live may be past their end
+        accepted = outcome.accepted[np.arange(self.num_envs), newest] & live
         usable = np.isfinite(outcome.value) & live
         shown: Info = {"accepted": accepted, "_accepted": live.copy()}
         if usable.any():

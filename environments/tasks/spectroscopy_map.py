@@ -117,7 +117,7 @@ class SpectroscopyMap:
     def observation_space(self, capabilities: Capabilities) -> gymnasium.spaces.Dict:
         plan = self._plan(capabilities)
         n = len(plan.places)
-        sizes = {"measured": (0.0, 1.0, n), "values": (-_CLIP, _CLIP, n), "position": (-1.0, 1.0, 2)}
+        sizes = {"measured": (0.0, 1.0, n), "value_map": (-_CLIP, _CLIP, n), "position": (-1.0, 1.0, 2)}
         sizes |= {"last": (-_CLIP, _CLIP, 1), "accepted": (0.0, 1.0, 1), "progress": (0.0, 1.0, 1)}
         if plan.frame is not None:
             sizes["image"] = (-_CLIP, _CLIP, plan.frame.shape[0] * plan.frame.shape[1])
@@ -182,7 +182,7 @@ class SpectroscopyMap:
         middle, scale = masked_median(mean, known)[:, None], masked_scale(mean, known)[:, None]
         shown = {
             "measured": state.asked,
-            "values": _standard(mean, known, middle, scale),
+            "value_map": _standard(mean, known, middle, scale),
             "position": np.where(began, state.plan.places.actions[picks[rows]], 0.0),
             "last": _standard(values[:, None], began & np.isfinite(values)[:, None], middle, scale),
             "accepted": began & accepted[:, None],
