@@ -17,7 +17,8 @@ from agents.bayesian.acquisition import (
     upper_confidence_bound,
 )
 from agents.bayesian.features import Kind, features
-from agents.bayesian.surrogate import Hyperparameters, Posterior, fit, one_thread, prior_medians
+from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
+from agents.bayesian.surrogate import Posterior, one_thread, standardised
 from agents.options import Options
 from agents.protocol import AgentError, Decision, Observation, Prediction, Problem, Transition
 from agents.remembering import Remembering
@@ -161,11 +162,14 @@ class GaussianProcess(Remembering):
 
     def _fitted(self, timeout_s: float | None) -> Hyperparameters | None:
         """The fit to all that was told, done once; a fit cut short is not kept."""
+        from agents.bayesian.fitting import fit
+
         if self._memo is not None and self._memo[0] == self.told:
             return self._memo[1]
         found = None
         if timeout_s is None or timeout_s > 0:
-            found = fit(*self._data(), self._features.names, timeout_s)
+            inputs, values = self._data()
+            found = fit(inputs, standardised(values), self._features.names, timeout_s)
         self._late = found is None and timeout_s is not None
         if not self._late:
             self._memo = (self.told, found)

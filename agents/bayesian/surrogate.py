@@ -1,4 +1,4 @@
-"""The Gaussian process: BoTorch's SingleTaskGP, fitted to its data or given its hyper-parameters.
+"""The Gaussian process: BoTorch's SingleTaskGP with given hyper-parameters, and what it believes.
 
 Inputs lie in the unit cube of the whole candidate list (explicit bounds: nothing drifts as data come in), values
 are standardised by BoTorch, and the kernel is a scaled Matern 5/2 with one length scale for each input.
@@ -6,59 +6,18 @@ are standardised by BoTorch, and the kernel is a scaled Matern 5/2 with one leng
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.bayesian.hyperparameters import NOISE, OUTPUTSCALE, Hyperparameters, lengthscale_priors
+
 if TYPE_CHECKING:
     import torch
-
-_LENGTHSCALE = (0.25, 0.6)
-_PATCH_LENGTHSCALE = (0.5, 0.8)
-_OUTPUTSCALE = (1.0, 0.8)
-_NOISE = (0.02, 1.2)
-"""Median and logarithmic width of the log-normal priors, in units of the field and of standardised values."""
-
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """Length scales [d] in units of the field; variances and mean in units of the standardised values."""
-
-    lengthscales: NDArray[np.float64]
-    outputscale: float
-    noise: float
-    mean: float
-
-    def plain(self) -> dict[str, Any]:
-        """As plain values and arrays."""
-        return {
-            "lengthscales": self.lengthscales.copy(),
-            "outputscale": self.outputscale,
-            "noise": self.noise,
-            "mean": self.mean,
-        }
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Hyperparameters:
-        """The inverse of `plain`."""
-        lengthscales = np.array(plain["lengthscales"], dtype=np.float64)
-        return cls(lengthscales, float(plain["outputscale"]), float(plain["noise"]), float(plain["mean"]))
-
-
-def prior_medians(names: tuple[str, ...]) -> Hyperparameters:
-    """The medians of the priors: where every fit starts."""
-    return Hyperparameters(
-        np.array([median for median, _ in _lengthscale_priors(names)]), _OUTPUTSCALE[0], _NOISE[0], 0.0
-    )
-
-
-def _lengthscale_priors(names: tuple[str, ...]) -> list[tuple[float, float]]:
-    return [_PATCH_LENGTHSCALE if name.startswith("patch") else _LENGTHSCALE for name in names]
 
 
 @contextmanager
@@ -76,30 +35,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def fit(
-    inputs: NDArray[np.float64], values: NDArray[np.float64], names: tuple[str, ...], timeout_s: float | None = None
-) -> Hyperparameters | None:
-    """Most probable hyper-parameters of values [n] at inputs [n, d]; None where the fit failed or ran out of time.
-
-    It starts from the medians of the priors, so that the result depends on the data alone.
-    """
-    from botorch.optim.core import OptimizationStatus
-    from botorch.optim.fit import fit_gpytorch_mll_scipy
-    from gpytorch.mlls import ExactMarginalLogLikelihood
-
-    model = build(inputs, values, names, prior_medians(names))
-    objective = ExactMarginalLogLikelihood(model.likelihood, model).train()
-    with warnings.catch_warnings():  # a fit that failed is told by its status, and scipy_minimize adds filters
-        warnings.simplefilter("ignore")
-        try:
-            result = fit_gpytorch_mll_scipy(objective, options={"maxiter": 100, "ftol": 1e-7}, timeout_sec=timeout_s)
-        except RuntimeError:  # linear_operator's NotPSDError and NanError
-            return None
-    if result.status == OptimizationStatus.FAILURE or "timed out" in (result.message or ""):
-        return None
-    return _read(model)
 
 
 def build(
@@ -133,17 +68,19 @@ def _kernel(names: tuple[str, ...]) -> Any:
     from gpytorch.kernels import MaternKernel, ScaleKernel
     from gpytorch.priors import LogNormalPrior
 
-    medians, widths = torch.tensor(_lengthscale_priors(names), dtype=torch.float64).T
+    priors = lengthscale_priors(names)
+    medians = torch.tensor([prior.median for prior in priors], dtype=torch.float64)
+    widths = torch.tensor([prior.width for prior in priors], dtype=torch.float64)
     matern = MaternKernel(
         nu=2.5,
         ard_num_dims=len(names),
         lengthscale_prior=LogNormalPrior(medians.log(), widths),
-        lengthscale_constraint=GreaterThan(0.01, transform=None),
+        lengthscale_constraint=GreaterThan(min(prior.least for prior in priors), transform=None),
     )
     return ScaleKernel(
         matern,
-        outputscale_prior=LogNormalPrior(float(np.log(_OUTPUTSCALE[0])), _OUTPUTSCALE[1]),
-        outputscale_constraint=GreaterThan(1e-3, transform=None),
+        outputscale_prior=LogNormalPrior(math.log(OUTPUTSCALE.median), OUTPUTSCALE.width),
+        outputscale_constraint=GreaterThan(OUTPUTSCALE.least, transform=None),
     )
 
 
@@ -152,17 +89,19 @@ def _likelihood() -> Any:
     from gpytorch.likelihoods import GaussianLikelihood
     from gpytorch.priors import LogNormalPrior
 
-    prior = LogNormalPrior(float(np.log(_NOISE[0])), _NOISE[1])
-    return GaussianLikelihood(noise_prior=prior, noise_constraint=GreaterThan(1e-5, transform=None))
-
-
-def _read(model: Any) -> Hyperparameters:
-    return Hyperparameters(
-        model.covar_module.base_kernel.lengthscale.detach().numpy().ravel().copy(),
-        model.covar_module.outputscale.item(),
-        model.likelihood.noise.item(),
-        model.mean_module.constant.item(),
+    return GaussianLikelihood(
+        noise_prior=LogNormalPrior(math.log(NOISE.median), NOISE.width),
+        noise_constraint=GreaterThan(NOISE.least, transform=None),
     )
+
+
+def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values [n] as BoTorch's Standardize makes them: the mean taken off, divided by the standard deviation."""
+    import torch
+    from botorch.models.transforms import Standardize
+
+    targets: NDArray[np.float64] = Standardize(1)(torch.from_numpy(values[:, None]))[0][:, 0].numpy()
+    return targets
 
 
 class Posterior:
