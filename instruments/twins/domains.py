@@ -16,7 +16,7 @@ from instruments.keys import Keys
 
 Floats = NDArray[np.float64]
 
-# name: (typical value, standard deviation); those in _SCALES are lognormal, deviation relative
+# name: (typical value, standard deviation); those in SCALES are lognormal, deviation relative
 HIDDEN: Final = {
     "period_nm": (420.0, 0.10),
     "smooth_nm": (150.0, 0.10),
@@ -28,7 +28,7 @@ HIDDEN: Final = {
     "wall_softening": (0.40, 0.08),
     "wall_closing": (0.35, 0.05),
 }
-_SCALES: Final = frozenset({"period_nm", "smooth_nm", "coercive_V", "amplitude_pm"})
+SCALES: Final = frozenset({"period_nm", "smooth_nm", "coercive_V", "amplitude_pm"})
 _OUTSIDE_SD: Final = 3.0
 _WALL_REACH_NM: Final = 45.0
 
@@ -85,7 +85,7 @@ def _parameters(keys: Keys, shifted: bool) -> dict[str, Floats]:
         z = z + _OUTSIDE_SD * np.sign(z)
     found = {}
     for column, (name, (typical, sd)) in enumerate(HIDDEN.items()):
-        found[name] = typical * np.exp(sd * z[:, column]) if name in _SCALES else typical + sd * z[:, column]
+        found[name] = typical * np.exp(sd * z[:, column]) if name in SCALES else typical + sd * z[:, column]
     return found
 
 

@@ -60,6 +60,8 @@ class World:
     loops: Floats
     images: Floats
     polarisation: Floats
+    parameters: dict[str, Floats]
+    """Hidden parameters [B] by name, see `domains.HIDDEN`."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class FerroelectricFilm:
             loops=self._loop_maps(sample),
             images=self._image_maps(sample),
             polarisation=sample.polarisation,
+            parameters=sample.parameters,
         )
 
     def price(self, world: World, batch: RequestBatch) -> CostBatch:
@@ -149,7 +152,7 @@ class FerroelectricFilm:
         return after, ResultBatch(batch.kind, values, units, dict.fromkeys(values, axes), done, cost, where)
 
     def truth(self, world: World, row: int) -> Mapping[str, Any]:
-        """Noise-free maps [grid, grid] for full sweeps of +-sweep_V, in the sample frame, and the drift so far."""
+        """Noise-free maps [grid, grid] in the sample frame, for steady sweeps of +-sweep_V in 64 points."""
         loop = LoopParameters(*world.loops[row].reshape(len(world.loops[row]), -1))
         bias_V = hysteresis.staircase(-self.sweep_V, self.sweep_V, 64, 2)
         response = hysteresis.response(loop, bias_V)[:, 64:]
@@ -161,12 +164,12 @@ class FerroelectricFilm:
             "domains": np.sign(world.polarisation[row]),
         }
         shaped = {name: values.reshape(self.grid, self.grid) for name, values in maps.items()}
-        loops = response.reshape(self.grid, self.grid, 64)
         return {
             **shaped,
-            "loops_pm": loops,
+            "loops_pm": response.reshape(self.grid, self.grid, 64),
             "bias_V": bias_V[64:],
             "drift_nm": self._drift(world, world.clock_s[:, None])[row, 0],
+            "parameters": {name: float(values[row]) for name, values in world.parameters.items()},
         }
 
     def _loop_maps(self, sample: Sample) -> Floats:
