@@ -99,8 +99,8 @@ def as_pixels(
 
 
 def _levels(values: NDArray[np.float64], tolerance: float) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    levels, index = np.unique(np.round(values / tolerance), return_inverse=True)
-    return levels * tolerance, index
+    _, first, index = np.unique(np.round(values / tolerance), return_index=True, return_inverse=True)
+    return values[first], index
 
 
 def _even(levels: NDArray[np.float64]) -> bool:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Belief:
 
 @dataclass
 class Story:
-    """A campaign as the report tells it."""
+    """A campaign as the report tells it; complete when `read` returns it."""
 
     folder: Path
     meta: Mapping[str, Any]
@@ -78,7 +79,7 @@ class Story:
     began: float = math.nan
     ended: float = math.nan
 
-    @property
+    @cached_property
     def done(self) -> list[Step]:
         """Steps that have an outcome."""
         return [step for step in self.steps if not step.decided_only]

@@ -6,7 +6,7 @@ import math
 import time
 
 from experiments.report.markup import Markup, el, joined, row, table
-from experiments.report.quantities import MISSING, duration, number, position
+from experiments.report.quantities import MISSING, Scale, duration, number, position
 from experiments.report.story import Incident, Step, Story
 
 PRINTED_ROWS = 200
@@ -28,7 +28,7 @@ def decisions(story: Story) -> Markup:
         ok = bool(standing.get(step.number, False))
         cells = [(str(step.number), "n"), (position(step.position_nm, length), "n"), (scale.text(step.value), "n")]
         cells += [(_verdict(step, ok), "")]
-        cells += [(_predicted(story, step), "n")] if predicted else []
+        cells += [(_predicted(step, scale), "n")] if predicted else []
         cells += [(duration(step.seconds), "n")] + ([(number(step.electrons, 2), "n")] if dosed else [])
         rows.append(row([*cells, (step.reason, "why")], "best" if step is best else "" if ok else "off"))
     long = len(rows) > PRINTED_ROWS
@@ -67,10 +67,9 @@ def _verdict(step: Step, ok: bool) -> str:
     return "no value could be read from it" if math.isnan(step.value) else "rejected as an outlier"
 
 
-def _predicted(story: Story, step: Step) -> str:
+def _predicted(step: Step, scale: Scale) -> str:
     if "mean" not in step.figures:
         return MISSING
-    scale = story.value_scale()
     mean = scale.text(float(step.figures["mean"]), 3)
     return f"{mean} ± {scale.text(float(step.figures['std']), 2)}" if "std" in step.figures else mean
 

@@ -24,6 +24,7 @@ class Plan:
     """What the written campaign shall look like."""
 
     steps: int = 12
+    survey: bool = True
     image: bool = True
     curves: bool = True
     model: bool = True
@@ -80,16 +81,21 @@ class Written:
         return self.folder
 
     def survey(self) -> None:
+        image = self.scan() if self.plan.survey else None
+        body = {"objective": self.plan.objective, "value_name": "loop area", "value_unit": "pm V"}
+        body |= {"candidates": self.places / 1000.0, "positions_nm": self.places, "pixels": None}
+        told = self.plan.image and image is not None
+        body |= {"images": {"amplitude": image} if told else {}, "extent_nm": EXTENT if told else None}
+        self.records.append(("brief", 0, body))
+
+    def scan(self) -> np.ndarray:
         request = ScanImage((0.0, 0.0), (2000.0, 2000.0), (32, 32), 1e-3)
         image = np.hypot(*np.meshgrid(np.linspace(-1, 1, 32), np.linspace(-1, 1, 32)))
         axes = tuple(Axis(name, "nm", np.linspace(-1000, 1000, 32)) for name in ("y", "x"))
         measured = Measurement("survey", request, {"amplitude": Channel(image, "pm", axes)}, self.cost(1.5))
         self.command("survey", 0, request, "survey")
         self.records.append(("result", 0, {"id": "survey", "measurement": measured, "snapshot": None}))
-        body = {"objective": self.plan.objective, "value_name": "loop area", "value_unit": "pm V"}
-        body |= {"candidates": self.places / 1000.0, "positions_nm": self.places, "pixels": None}
-        shown = {"amplitude": image} if self.plan.image else {}
-        self.records.append(("brief", 0, body | {"images": shown, "extent_nm": EXTENT if self.plan.image else None}))
+        return image
 
     def step(self, step: int) -> None:
         index = int(self.draws.integers(len(self.places)))

@@ -105,7 +105,7 @@ def test_picture_of_a_campaign(make_run: MakeRun, tmp_path: Path, capsys: pytest
     assert "usage" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("fields", [{"model": False}, {"curves": False}, {"image": False}])
+@pytest.mark.parametrize("fields", [{"model": False}, {"curves": False}, {"survey": False}])
 def test_picture_of_a_campaign_that_lacks_something(make_run: MakeRun, tmp_path: Path, fields: dict[str, bool]) -> None:
     assert picture.draw(make_run(steps=4, **fields), tmp_path / "out.png").stat().st_size > 10_000
 

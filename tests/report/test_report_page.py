@@ -87,7 +87,7 @@ def test_whole_campaign(make_run: MakeRun) -> None:
         "Finished : the budget of steps is used up",
         "of at most 60",
         "1 failed, 2 rejected",
-        "1 min 2 s",  # survey 1.5 s and thirty spectra of 2 s
+        "61.5 s",  # survey 1.5 s and thirty spectra of 2 s
         "1.9×10⁸ e⁻",
         "BiasSpectroscopy failed, HardwareFault: the fit did not converge",
         "rejected as an outlier",
@@ -175,8 +175,8 @@ def test_running_campaign(make_run: MakeRun) -> None:
     ("fields", "figures"),
     [
         ({"steps": 0, "model": False}, 1),  # the survey's image
-        ({"steps": 0, "image": False, "model": False}, 0),
-        ({"steps": 1, "image": False, "model": False}, 3),
+        ({"steps": 0, "survey": False, "model": False}, 0),
+        ({"steps": 1, "survey": False, "model": False}, 3),
         ({"steps": 5, "curves": False, "model": False}, 2),
         ({"steps": 6, "fail": lambda step: True, "model": False}, 1),
         ({"steps": 6, "value": lambda step, value: float("nan"), "model": False}, 1),
