@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PATH_KEYS = frozenset({"path", "file", "folder", "data"})
+from instruments.errors import DataInvalid
+from instruments.replay.place import locate
+
+PATH_KEYS = frozenset({"path", "image_path"})
+"""What a replay names its files with."""
 DIGEST_LENGTH = 36
 _CHUNK = 1 << 20
 
@@ -31,7 +35,7 @@ class Source:
 def sources(config: Mapping[str, Any], seed: int) -> list[Source]:
     """The recorded files an instrument is made of; where there are none, the twin."""
     instrument = config.get("instrument", {})
-    files = [_recorded(Path(text).expanduser()) for text in _paths(instrument)]
+    files = [_recorded(_located(text)) for text in _paths(instrument)]
     return files or [_twin(instrument, seed)]
 
 
@@ -41,6 +45,13 @@ def _paths(node: Mapping[str, Any]) -> Iterator[str]:
             yield from _paths(value)
         elif key in PATH_KEYS and isinstance(value, str) and value:
             yield value
+
+
+def _located(text: str) -> Path:
+    try:
+        return locate(text)
+    except DataInvalid:  # the campaign read it; it has been moved since
+        return Path(text)
 
 
 def _recorded(path: Path) -> Source:

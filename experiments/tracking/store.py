@@ -48,9 +48,14 @@ def quiet() -> None:
 
 
 def prepare(uri: str) -> None:
-    """Create the database of a local address, or bring it to the present schema; once, whoever comes first."""
-    with address.lock(uri, Path.cwd()):
-        _client(uri)
+    """Create the database of a local address, or bring it to the present schema.
+
+    Once, whoever comes first; nothing to do for a server.
+    """
+    folder = address.local_folder(uri)
+    if folder is not None:
+        with address.lock(uri, folder):
+            _client(uri)
 
 
 def connect(uri: str, experiment: str, folder: Path) -> Store:

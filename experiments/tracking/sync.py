@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,8 @@ def _project(folder: Path, settings: Tracking | None, stores: Stores) -> Synced:
         raise
     except Exception as error:  # MLflow's, requests', sqlalchemy's, ours
         said = one_line(error)
-        projector.note_error(said)
+        with suppress(OSError):  # what keeps the state from being written is what `said` says already
+            projector.note_error(said)
         return Synced(folder, projector.state.run_id, error=said)
     if not projector.state.run_id:
         return Synced(folder, error="its campaign was killed before it began")

@@ -14,7 +14,7 @@ import pytest
 from experiments.campaign.journal import Journal
 from experiments.config.settings import Tracking
 from experiments.tracking import address
-from experiments.tracking.store import Store, connect
+from experiments.tracking.store import Store, connect, prepare
 
 TWIN = {"_target_": "instruments.embedded.Embedded", "core": {"_target_": "instruments.twins.film.Film"}, "pace": 0.0}
 
@@ -104,7 +104,7 @@ class Recorded:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty database."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    connect(address.sqlite_uri(path), "elsewhere", path.parent)
+    prepare(address.sqlite_uri(path))
     return path
 
 

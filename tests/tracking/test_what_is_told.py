@@ -69,6 +69,16 @@ def test_a_folder_of_data_has_one_hash_that_names_count_in(tmp_path):
     assert dataset.sha256(tmp_path / "nothing") == "missing"
 
 
+def test_every_file_of_a_replay_is_a_source(tmp_path):
+    (tmp_path / "loops.npz").write_bytes(b"1")
+    core = {"_target_": "instruments.replay.replay.Replay", "path": "loops.npz", "image_path": None, "dwell_s": 0.1}
+    config = {"instrument": {"_target_": "instruments.embedded.Embedded", "core": core}}
+    (alone,) = dataset.sources(config, 0)
+    assert (alone.name, len(alone.digest)) == ("loops.npz", 36)
+    core["image_path"] = str(tmp_path / "moved.npz")
+    assert [(s.name, s.digest) for s in dataset.sources(config, 0)][1] == ("moved.npz", "missing")
+
+
 def test_state_survives_and_damage_is_no_state(tmp_path):
     known = state.State("sqlite:////x.db", "e", "r", 5, 7, True, "RUNNING 1", {"a": "b"}, "")
     state.save(tmp_path, known)
