@@ -13,7 +13,8 @@ A curve fails by itself when `share` and `spikes` are both too large: noise alon
 large or sharply switching signal. A curve that is mostly unconfirmed samples without standing spikes (a fit that
 failed everywhere) looks like noise; it fails when it is far rougher than the other curves measured so far. A smooth
 curve is never rejected, however much larger than the others it is: finding it may be the point of the search.
-The limit of the rule: a real feature only one or two samples wide and far above the noise counts as a spike.
+The limits of the rule: a real feature only one or two samples wide and far above the noise counts as a spike, and so
+do single counts in a spectrum of almost nothing but zeros; switch it off there (`outliers: null`).
 """
 
 from __future__ import annotations
@@ -81,13 +82,13 @@ class Outliers:
 
 
 def despike(curves: NDArray[np.float64], rule: Outliers) -> NDArray[np.float64]:
-    """The curves [B, n] with samples beyond `rule.spikes` replaced by the running median; NaN stays NaN."""
-    if curves.shape[-1] < 2 * rule.window - 1 or not np.isfinite(curves).all(-1).any():
+    """The curves [B, n] with samples that fail a curve by themselves replaced by the running median; NaN stays NaN."""
+    if curves.shape[-1] < 2 * rule.window - 1:
         return curves
     smooth = running_median(curves, rule.window)
     with np.errstate(invalid="ignore"):
-        away = np.abs(curves - smooth)
-        return np.asarray(np.where(away > rule.spikes * _sample_noise(curves)[:, None], smooth, curves))
+        least = np.maximum(rule.spikes * _sample_noise(curves), rule.share * np.ptp(curves, axis=-1))
+        return np.asarray(np.where(np.abs(curves - smooth) > least[:, None], smooth, curves))
 
 
 def _sample_noise(curves: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -234,8 +234,9 @@ class SpectroscopyMap:
         if read is None:
             return np.full(rows, np.nan), np.zeros((rows, TRAITS))
         curves, axis = read
-        value = np.asarray(self.scalariser(curves, axis.values), dtype=np.float64)
-        traits = np.zeros((rows, TRAITS)) if self.outliers is None else self.outliers.traits(curves)
+        with np.errstate(over="ignore", invalid="ignore"):  # absurd samples are a failed curve, no trouble of ours
+            value = np.asarray(self.scalariser(curves, axis.values), dtype=np.float64)
+            traits = np.zeros((rows, TRAITS)) if self.outliers is None else self.outliers.traits(curves)
         return np.where(np.isfinite(value), value, np.nan), traits
 
     def _judged(self, state: State) -> State:

@@ -83,17 +83,17 @@ class SmallFilm:
         return "response", self.unit, loops, (Axis("bias", "V", bias),), where
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_film() -> type[SmallFilm]:
     return SmallFilm
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def planted() -> float:
     return PLANTED
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def two_step_loop() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bias and a square loop: half height 2, coercive voltages -3 and +3, 128 points of +-8 V."""
     bias = np.array(staircase(-8.0, 8.0, 128))

@@ -1,0 +1,55 @@
+"""Rows of nested batches are taken and replaced; what is shared stays, what is shorter is padded."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from environments.rows import SHARED, put, take
+
+
+@dataclass(frozen=True)
+class Inner:
+    maps: dict[str, np.ndarray]
+    grown: np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    a: np.ndarray
+    inner: Inner
+    table: np.ndarray = field(metadata=SHARED)
+    power: int = 2
+
+
+def batch(start: int, rows: int, width: int) -> Batch:
+    a = np.arange(start, start + rows)
+    grown = np.tile(a[:, None], (1, width))
+    return Batch(a, Inner({"m": np.tile(a[:, None, None], (1, 2, 2))}, grown), np.arange(3.0))
+
+
+def test_put_replaces_rows_and_pads_the_shorter() -> None:
+    for old_width, new_width in ((2, 3), (3, 2), (0, 0), (3, 0)):
+        old, new = batch(0, 3, old_width), batch(10, 2, new_width)
+        joined = put(old, np.array([0, 2]), new)
+        assert joined.a.tolist() == [10, 1, 11]
+        assert joined.inner.maps["m"][:, 0, 0].tolist() == [10, 1, 11]
+        assert joined.inner.grown.shape == (3, max(old_width, new_width))
+        assert joined.inner.grown[1, :old_width].tolist() == [1] * old_width
+        assert joined.inner.grown[0].tolist() == [10] * new_width + [0] * (max(old_width, new_width) - new_width)
+        assert old.a.tolist() == [0, 1, 2]
+
+
+def test_shared_arrays_stay_even_when_as_long_as_the_batch() -> None:
+    old = batch(0, 3, 1)
+    joined = put(old, np.array([1]), batch(10, 1, 1))
+    assert joined.table is old.table
+    assert joined.power == 2
+
+
+def test_take_copies_rows() -> None:
+    old = batch(0, 3, 2)
+    part = take(old, np.array([2, 0]))
+    assert part.a.tolist() == [2, 0]
+    assert part.inner.maps["m"].shape == (2, 2, 2)
+    part.a[0] = 99
+    assert old.a.tolist() == [0, 1, 2]
