@@ -37,14 +37,14 @@ class Choice:
 
 def assemble(contents: Contents, choice: Choice) -> Recording:
     """The recording that a file holds; raises DataInvalid where it is ambiguous, ill-shaped or without a scale."""
-    arrays = [_folded(found, choice.grid) for found in contents.arrays]
+    arrays = _folded(contents.arrays, choice.grid)
     main = _main(arrays, choice.dataset)
     if main is not None:
         main = _attached(main, contents)
     if main is None or _is_image(main):
         chosen = [_attached(found, contents) for found in arrays] if main is None else [main]
         images = tuple(_image(found, choice.unit_nm) for found in chosen)
-        return Recording(None, _distinct(images), contents.calibration)
+        return Recording(None, _of_one_field(_distinct(images)), contents.calibration)
     spectra = _spectra(main, choice)
     bare = Recording(spectra, (), _with_pixel(contents.calibration, spectra))
     others = replace(contents, arrays=tuple(found for found in arrays if _is_image(found)))
@@ -110,12 +110,21 @@ def _is_image(found: Found) -> bool:
     return found.values.ndim == 2 and all(axis.role != "spectral" for axis in found.axes)
 
 
-def _folded(found: Found, grid: tuple[int, int] | None) -> Found:
-    """A flat list of spectra [rows * columns, n] as a grid; anything else unchanged."""
-    if grid is None or found.values.ndim != 2 or found.values.shape[0] != grid[0] * grid[1]:
-        return found
-    values = found.values.reshape(*grid, -1)
-    return replace(found, values=values, axes=(FoundAxis(), FoundAxis(), replace(found.axes[1], role="spectral")))
+def _folded(arrays: Sequence[Found], grid: tuple[int, int] | None) -> list[Found]:
+    """Flat lists of spectra [rows * columns, n] as grids; what is no such list is unchanged."""
+    if grid is None:
+        return list(arrays)
+    places = grid[0] * grid[1]
+    flat = [found.values.ndim == 2 and found.values.shape[0] == places for found in arrays]
+    if not any(flat):
+        shapes = ", ".join(f"{found.where} {found.values.shape}" for found in arrays)
+        raise DataInvalid(f"grid={grid} needs a list of {places} spectra, [{places}, n]; the file has: {shapes}")
+    return [_grid(found, grid) if is_flat else found for found, is_flat in zip(arrays, flat, strict=True)]
+
+
+def _grid(found: Found, grid: tuple[int, int]) -> Found:
+    axes = (FoundAxis(), FoundAxis(), replace(found.axes[1], role="spectral"))
+    return replace(found, values=found.values.reshape(*grid, -1), axes=axes)
 
 
 def _attached(found: Found, contents: Contents) -> Found:
@@ -250,6 +259,17 @@ def _distinct(images: tuple[Image, ...]) -> tuple[Image, ...]:
         number = seen[image.name]
         named.append(image if number == 1 else replace(image, name=f"{image.name} {number}"))
     return tuple(named)
+
+
+def _of_one_field(images: tuple[Image, ...]) -> tuple[Image, ...]:
+    """The images themselves; DataInvalid where they are not of the same field, so that one has to be named."""
+    first = np.array(images[0].extent_nm)
+    pixel = max((first[1] - first[0]) / images[0].values.shape[1], (first[3] - first[2]) / images[0].values.shape[0])
+    for image in images[1:]:
+        if np.abs(np.array(image.extent_nm) - first).max() > pixel:
+            names = ", ".join(repr(i.name) for i in images)
+            raise DataInvalid(f"its images show different fields, name one with dataset: {names}")
+    return images
 
 
 def _with_pixel(calibration: Calibration, spectra: Spectra) -> Calibration:

@@ -36,6 +36,8 @@ class Source:
         own = replace(self.choice, image=self.image_dataset if self.image_path is None else None)
         recording = _of(self.path, lambda path: assemble(read(path, self.wanted), own))
         if recording.spectra is None:
+            if self.structure in ("none", "mean") or self.image_path is not None or self.image_dataset is not None:
+                raise DataInvalid(f"{self.path} holds images only: leave structure, image_path and image_dataset out")
             return recording
         return replace(recording, images=self._images(recording, recording.spectra))
 

@@ -15,7 +15,8 @@ from instruments.replay.found import Contents, Found, Wanted, bare
 
 def read(path: Path, wanted: Wanted) -> Contents:
     """The named array, or the only one that can be data; pickled objects are refused."""
-    with np.load(path, allow_pickle=False) as archive:
+    # Opened here: numpy 2.4 leaves a file open whose archive turns out to be damaged.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise DataInvalid(f"{path.name} is not a .npz archive")
         axes = (wanted.axis, wanted.x, wanted.y)
