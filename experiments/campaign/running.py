@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from environments.environment import Environment
-
 from experiments.campaign import folder as folders
 from experiments.campaign import provenance
 from experiments.campaign.accounts import Book, FreshSample, SampleBook
@@ -56,12 +55,13 @@ def run(
     watch: Watch | None = None,
     command: str = "",
     boundary: Boundary = no_boundary,
+    parts: Parts | None = None,
 ) -> Result:
-    """Conduct a new campaign to its end.
+    """Conduct a new campaign to its end; `parts` stand in for those that the settings name.
 
     Raises ConfigError, InstrumentError, JournalError where it cannot even begin; whatever happens later is a Result.
     """
-    parts = build(settings)
+    parts = parts or build(settings)
     _check(settings, parts)
     run_folder = folders.new_folder(settings.runs, settings.name, settings.seed)
     config = to_plain(settings)
@@ -81,6 +81,7 @@ def resume(
     on_ambiguous: Literal["ask", "repeat", "skip"] | None = None,
     watch: Watch | None = None,
     boundary: Boundary = no_boundary,
+    parts: Parts | None = None,
 ) -> Result:
     """Go on with a campaign that was killed or interrupted; a finished one is left as it is.
 
@@ -99,7 +100,7 @@ def resume(
         settings = from_plain(journal_meta["config"])
         if on_ambiguous is not None:
             settings = replace(settings, on_ambiguous=on_ambiguous)
-        parts = build(settings)
+        parts = parts or build(settings)
         journal.take_over()
         journal.add("resume", [("resumed", len(past.decisions), _comparison(journal_meta))])
     except BaseException:
@@ -256,6 +257,8 @@ def _write_summary(under_way: Run, ended: Ended) -> None:
 
 
 def _write_report(under_way: Run, ended: Ended) -> None:
+    if not under_way.settings.report:
+        return
     from experiments import report
 
     report.write(under_way.folder)

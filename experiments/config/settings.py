@@ -64,6 +64,8 @@ class CampaignSettings:
     tracking: Tracking = field(default_factory=Tracking)
     on_ambiguous: Literal["ask", "repeat", "skip"] = "ask"
     """What to do with a command whose fate the instrument cannot tell, where dose is at stake."""
+    report: bool = True
+    """Whether report.html is written at the end; `probewright report` writes it later."""
     checkpoint_every: Annotated[int, Bounds("steps", 1, 10_000)] = 25
     deadline_s: Annotated[float, Bounds("s", 0.0, open_low=True)] | None = None
     """Longest time for a decision, handed to the agent."""
