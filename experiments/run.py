@@ -87,12 +87,21 @@ def _checked(arguments: Sequence[str]) -> list[str]:
     from experiments.config.sources import groups, user_dirs
 
     parsed = get_args_parser().parse_args(list(arguments))
-    if parsed.shell_completion:
+    if parsed.shell_completion or parsed.config_name or parsed.config_path:
         return list(arguments)
     folders = user_dirs([Path(parsed.config_dir)] if parsed.config_dir else [])
     widened = prepared(parsed.overrides, groups(folders), sweep=parsed.multirun, hydra=True)
+    if not (parsed.multirun or parsed.cfg or parsed.info or parsed.help or parsed.hydra_help):
+        _compose_once(parsed.overrides, folders)
     table = dict(zip(parsed.overrides, widened, strict=True))
     return [table.get(argument, argument) for argument in arguments]
+
+
+def _compose_once(overrides: Sequence[str], folders: Sequence[Path]) -> None:
+    """Raise ConfigError before Hydra starts a job, which would add lines of its own."""
+    from experiments.config import compose
+
+    compose([text for text in overrides if not text.lstrip("+~").startswith("hydra")], folders)
 
 
 if __name__ == "__main__":

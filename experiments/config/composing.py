@@ -17,6 +17,8 @@ from experiments.config.signatures import TARGET, constructor
 from experiments.config.sources import conf_dir, groups, make_importable, user_dirs
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from agents.protocol import Agent
     from environments.task import Task
     from instruments.seam import Instrument
@@ -40,6 +42,11 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> Campa
 
 def compose_plain(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> dict[str, Any]:
     """The same as plain values, interpolations resolved, not yet held against any type."""
+    return resolved(compose_config(overrides, config_dirs))
+
+
+def compose_config(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> DictConfig:
+    """What Hydra composes, interpolations not yet resolved."""
     import hydra
 
     folders = user_dirs(config_dirs)
@@ -48,10 +55,10 @@ def compose_plain(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) ->
     if folders:
         texts.append(f"hydra.searchpath=[{','.join(_quoted(f'file://{folder}') for folder in folders)}]")
     with _one_line(), hydra.initialize_config_dir(str(conf_dir()), job_name="probewright", version_base="1.3"):
-        return resolved(hydra.compose("config", texts))
+        return hydra.compose("config", texts)  # type: ignore[no-any-return]
 
 
-def resolved(config: Any) -> dict[str, Any]:
+def resolved(config: DictConfig) -> dict[str, Any]:
     """A composed DictConfig as plain values; raises ConfigError on an interpolation that leads nowhere."""
     from omegaconf import OmegaConf
 

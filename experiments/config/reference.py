@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from experiments.config.checking import SAID
-from experiments.config.composing import COMPONENTS
+from experiments.config.composing import COMPONENTS, compose_config
 from experiments.config.settings import CampaignSettings
 from experiments.config.signatures import TARGET, Argument, locate, signature_of
 from experiments.config.sources import conf_dir, groups
@@ -54,7 +54,7 @@ def _option(group: str, option: str) -> Iterator[str]:
     if said:
         yield f"{said}\n"
     if group in COMPONENTS:
-        yield from _table(_node_rows(_read(path), group))
+        yield from _table(_node_rows(_composed(group, option), group))
     else:
         yield f"```yaml\n{_body(path)}\n```\n"
 
@@ -76,10 +76,11 @@ def _body(path: Path) -> str:
     return "\n".join(itertools.dropwhile(lambda line: line.startswith("#"), lines)).strip()
 
 
-def _read(path: Path) -> Any:
+def _composed(group: str, option: str) -> Any:
+    """An option with those it starts from; interpolations stay, so that the page is the same everywhere."""
     from omegaconf import OmegaConf
 
-    return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    return OmegaConf.to_container(compose_config([f"{group}={option}"])[group], resolve=False)
 
 
 def _table(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:

@@ -158,25 +158,10 @@ def test_a_damaged_journal_does_not_hide_the_other_runs(capsys: pytest.CaptureFi
     assert sum("finished" in line for line in out) == 1
 
 
-HEAVY = [
-    "botorch",
-    "gpytorch",
-    "gymnasium",
-    "h5py",
-    "hydra",
-    "matplotlib",
-    "mlflow",
-    "numba",
-    "numpy",
-    "omegaconf",
-    "pandas",
-    "rich",
-    "scipy",
-    "stable_baselines3",
-    "torch",
-    "xarray",
-    "yaml",
-]
+HEAVY = (
+    *("botorch", "gpytorch", "gymnasium", "h5py", "hydra", "matplotlib", "mlflow", "numba", "numpy", "omegaconf"),
+    *("pandas", "rich", "scipy", "stable_baselines3", "torch", "xarray", "yaml"),
+)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["doctor", "--help"]])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from agents.protocol import Agent
 from experiments.config import ConfigError, build, compose
@@ -64,6 +65,22 @@ def test_the_parts_of_a_campaign_fit_together(campaign: str) -> None:
 @pytest.mark.parametrize("campaign", CAMPAIGNS)
 def test_a_campaign_is_named_after_its_file(campaign: str) -> None:
     assert compose([f"campaign={campaign}"]).name == campaign
+
+
+@pytest.mark.parametrize("campaign", CAMPAIGNS)
+def test_a_campaign_takes_any_agent_and_budget(campaign: str) -> None:
+    settings = compose([f"campaign={campaign}", "agent=sobol", "budget=short"])
+    assert settings.agent == {"_target_": "agents.baselines.sobol.Sobol"}
+    assert settings.budget.steps == 10
+
+
+def test_campaigns_choose_components_and_set_nothing_inside_them(checkout: Path) -> None:
+    for campaign in CAMPAIGNS:
+        plain = yaml.safe_load((checkout / "conf" / "campaign" / f"{campaign}.yaml").read_text())
+        inside = {"instrument", "task", "agent", "scenario", "tracking"} & set(plain)
+        assert not inside, (
+            f"{campaign} sets {inside}: it would stay when another option is chosen; make an option of it"
+        )
 
 
 def test_a_choice_on_the_command_line_beats_the_campaign() -> None:

@@ -162,7 +162,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=KEYS, value=VALUES)
 def test_no_value_gets_past_the_checks_or_breaks_them(lab: Path, key: str, value: str) -> None:
     found = said = None
