@@ -37,10 +37,9 @@ def _occasions(name: str) -> tuple[int, ...]:
 
 def _killed_at(folder: Path, name: str, nth: int, whole: Path) -> dict[str, object]:
     runs = folder / f"{name.replace(' ', '-')}-{nth}"
-    hit = _fork(lambda: _go(runs, _killer(name, nth))) == -signal.SIGKILL
-    if name.endswith("resume") or name.endswith("take over"):
+    if name.endswith(("resume", "take over")):  # boundaries that only a resumed campaign meets
         _fork(lambda: _go(runs, _killer("after result", 3)))
-        hit = _fork(lambda: _go(runs, _killer(name, nth))) == -signal.SIGKILL
+    hit = _fork(lambda: _go(runs, _killer(name, nth))) == -signal.SIGKILL
     ended = _fork(lambda: _go(runs, no_boundary))
     ours, theirs = _begun(runs), _begun(whole)
     return {
@@ -56,18 +55,8 @@ def _go(runs: Path, boundary: Callable[[str], None]) -> None:
     if runs.is_dir() and (begun := _find(runs)) is not None:
         result = resume(begun, boundary=boundary)
     else:
-        settings = compose(
-            [
-                "agent=sobol",
-                "tracking=off",
-                "report=false",
-                f"budget.steps={STEPS}",
-                "checkpoint_every=4",
-                f"runs={runs}",
-                "seed=5",
-            ],
-            [],
-        )
+        quiet = ["agent=sobol", "tracking=off", "report=false"]
+        settings = compose([*quiet, f"budget.steps={STEPS}", "checkpoint_every=4", f"runs={runs}", "seed=5"], [])
         result = run(settings, boundary=boundary)
     if result.status != "finished":
         raise SystemExit(3)

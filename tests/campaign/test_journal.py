@@ -129,12 +129,16 @@ def test_a_failed_transaction_leaves_nothing(journal, path):
 def test_a_full_disk_is_said_and_the_journal_stays_readable(journal, path):
     pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
     journal._connection.execute(f"PRAGMA max_page_count={pages + 4}")
-    with pytest.raises(JournalFull, match="free some space.*probewright resume"):
-        for step in range(1, 100):
-            journal.add("x", [("decision", step, {"a": np.zeros(500)})])
+    with pytest.raises(JournalFull, match=r"free some space.*probewright resume"):
+        _fill(journal)
     with open_reader(path) as reader:
         steps = [e.step for e in reader.events(kinds=["decision"])]
     assert steps == list(range(1, len(steps) + 1))
+
+
+def _fill(journal):
+    for step in range(1, 100):
+        journal.add("x", [("decision", step, {"a": np.zeros(500)})])
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\1" * 4000])
