@@ -43,7 +43,7 @@ def build(
     """A SingleTaskGP of values [n] at inputs [n, d] with the hyper-parameters `given`."""
     import torch
     from botorch.models import SingleTaskGP
-    from botorch.models.transforms import Normalize, Standardize
+    from botorch.models.transforms import Normalize
 
     width = inputs.shape[1]
     cube = torch.tensor([[0.0] * width, [1.0] * width], dtype=torch.float64)
@@ -53,7 +53,7 @@ def build(
         likelihood=_likelihood(),
         covar_module=_kernel(names),
         input_transform=Normalize(width, bounds=cube),
-        outcome_transform=Standardize(1),
+        outcome_transform=_standardize(values),
     )
     model.covar_module.base_kernel.lengthscale = torch.from_numpy(given.lengthscales)
     model.covar_module.outputscale = given.outputscale
@@ -96,12 +96,21 @@ def _likelihood() -> Any:
 
 
 def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values [n] as BoTorch's Standardize makes them: the mean taken off, divided by the standard deviation."""
+    """Values [n] as the model sees them: the mean taken off, divided by the standard deviation."""
     import torch
+
+    targets: NDArray[np.float64] = _standardize(values)(torch.from_numpy(values[:, None]))[0][:, 0].numpy()
+    return targets
+
+
+def _standardize(values: NDArray[np.float64]) -> Any:
+    """BoTorch's Standardize; values that differ by rounding errors only are all alike, and nothing else is.
+
+    BoTorch's own limit is a standard deviation of 1e-8, which a current in ampere or a response in metre never has.
+    """
     from botorch.models.transforms import Standardize
 
-    targets: NDArray[np.float64] = Standardize(1)(torch.from_numpy(values[:, None]))[0][:, 0].numpy()
-    return targets
+    return Standardize(1, min_stdv=max(1e-12 * float(np.abs(values).max()), 1e-150))
 
 
 class Posterior:
