@@ -40,6 +40,6 @@ def masked_scale(values: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArra
 def running_median(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     """Median over an odd window along the last axis of [B, n], mirrored at the ends."""
     half = window // 2
-    padded = np.pad(values, ((0, 0), (half, half)), mode="reflect")
+    padded = np.concatenate([values[:, half:0:-1], values, values[:, -2 : -half - 2 : -1]], axis=-1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=-1)
     return np.asarray(np.partition(windows, half, axis=-1)[..., half])

@@ -185,7 +185,8 @@ class Slope:
         _require_window(self.low, self.high)
 
     def unit(self, channel_unit: str, axis_unit: str) -> str:
-        return f"{channel_unit}/{axis_unit}"
+        parts = (f"({u})" if "/" in u or " " in u else u for u in (channel_unit, axis_unit))
+        return "/".join(parts)
 
     def __call__(self, values: Curves, axis: NDArray[np.float64]) -> NDArray[np.float64]:
         inside = _window(axis, self.low, self.high, 2)

@@ -81,6 +81,13 @@ class State:
     traits: Floats
     accepted: NDArray[np.bool_]
     """picks, values, accepted [B, N], traits [B, N, 3]: by action."""
+    mean: Floats
+    known: NDArray[np.bool_]
+    """[B, n] mean standing value of every candidate, 0 where there is none, and where there is one."""
+    best: Floats
+    middle: Floats
+    scale: Floats
+    """[B] largest, median and robust standard deviation of the known means; best is -inf at first, the others NaN."""
     nearest: Floats
     """[B, n] distance [field diagonals] to the nearest place whose curve stood when it was measured; 1 at first."""
 
@@ -142,6 +149,11 @@ class SpectroscopyMap:
             values=np.zeros((rows, 0)),
             traits=np.zeros((rows, 0, TRAITS)),
             accepted=np.zeros((rows, 0), bool),
+            mean=np.zeros((rows, n)),
+            known=np.zeros((rows, n), bool),
+            best=np.full(rows, -np.inf),
+            middle=np.full(rows, np.nan),
+            scale=np.full(rows, np.nan),
             nearest=np.ones((rows, n)),
         )
 
@@ -166,23 +178,21 @@ class SpectroscopyMap:
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
         pick = state.plan.places.nearest(actions)
         value, traits = self._read(state, results[0])
-        before = self._best(state)
         after = self._judged(_appended(state, pick, value, traits))
         stands = after.accepted[np.arange(len(pick)), state.count]
         closer = np.minimum(after.nearest, state.plan.places.distances(pick))
         after = replace(after, nearest=np.where(stands[:, None], closer, after.nearest))
-        reward = self._gain(after, before) if self.objective == "maximise" else _mean(state.nearest - after.nearest)
+        reward = _gain(state, after) if self.objective == "maximise" else _mean(state.nearest - after.nearest)
         return after, Outcome(value, after.accepted, reward, np.asarray(after.asked.all(-1)))
 
     def observation(self, state: State) -> Mapping[str, NDArray[Any]]:
         rows, last = np.arange(len(state.count)), np.maximum(state.count - 1, 0)
         began = (state.count > 0)[:, None]
-        mean, known = _candidate_means(state)
         picks, values, accepted = (_column(a, last) for a in (state.picks, state.values, state.accepted))
-        middle, scale = masked_median(mean, known)[:, None], masked_scale(mean, known)[:, None]
+        middle, scale = state.middle[:, None], state.scale[:, None]
         shown = {
             "measured": state.asked,
-            "value_map": _standard(mean, known, middle, scale),
+            "value_map": _standard(state.mean, state.known, middle, scale),
             "position": np.where(began, state.plan.places.actions[picks[rows]], 0.0),
             "last": _standard(values[:, None], began & np.isfinite(values)[:, None], middle, scale),
             "accepted": began & accepted[:, None],
@@ -242,18 +252,17 @@ class SpectroscopyMap:
     def _judged(self, state: State) -> State:
         known = (np.arange(state.picks.shape[1]) < state.count[:, None]) & np.isfinite(state.values)
         accepted = known if self.outliers is None else self.outliers.accept(state.traits, known)
-        return replace(state, accepted=accepted)
+        mean, stands = _candidate_means(replace(state, accepted=accepted))
+        best = np.where(stands, mean, -np.inf).max(-1)
+        middle, scale = masked_median(mean, stands), masked_scale(mean, stands)
+        return replace(state, accepted=accepted, mean=mean, known=stands, best=best, middle=middle, scale=scale)
 
-    def _best(self, state: State) -> Floats:
-        mean, known = _candidate_means(state)
-        return np.asarray(np.where(known, mean, -np.inf).max(-1))
 
-    def _gain(self, after: State, best_before: Floats) -> Floats:
-        mean, known = _candidate_means(after)
-        best, scale = np.where(known, mean, -np.inf).max(-1), masked_scale(mean, known)
-        judged = np.isfinite(best) & np.isfinite(best_before) & (scale > 0)
-        gain = np.where(judged, best, 0.0) - np.where(judged, best_before, 0.0)
-        return np.clip(gain / np.where(judged, scale, 1.0), -_CLIP, _CLIP)
+def _gain(before: State, after: State) -> Floats:
+    """Gain [B] of the best standing value in robust standard deviations; 0 where there is nothing to compare."""
+    judged = np.isfinite(after.best) & np.isfinite(before.best) & (after.scale > 0)
+    gain = np.where(judged, after.best, 0.0) - np.where(judged, before.best, 0.0)
+    return np.clip(gain / np.where(judged, after.scale, 1.0), -_CLIP, _CLIP)
 
 
 def _appended(state: State, pick: NDArray[np.int64], value: Floats, new_traits: Floats) -> State:
@@ -268,7 +277,9 @@ def _appended(state: State, pick: NDArray[np.int64], value: Floats, new_traits: 
 
 
 def _grown(array: NDArray[Any], columns: int) -> NDArray[Any]:
-    return np.pad(array, [(0, 0), (0, max(columns, 0))] + [(0, 0)] * (array.ndim - 2))
+    if columns <= 0:
+        return array.copy()
+    return np.concatenate([array, np.zeros((len(array), columns, *array.shape[2:]), array.dtype)], axis=1)
 
 
 def _candidate_means(state: State) -> tuple[Floats, NDArray[np.bool_]]:
