@@ -9,8 +9,9 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,7 +91,7 @@ def origin_of(package: str, checkout: Path = CHECKOUT) -> Finding:
     if spec is None:
         return Finding("wrong", package, "cannot be imported: run `make install`")
     places = [Path(place).resolve() for place in spec.submodule_search_locations or [spec.origin or ""]]
-    others = sorted(set(metadata.packages_distributions().get(package, [])) - {"probewright"})
+    others = sorted(set(_distributions().get(package, [])) - {"probewright"})
     if places != [checkout / package]:
         whose = f" (of {', '.join(others)})" if others else ""
         said = f"is imported from {places[0]}{whose}, which hides the one in {checkout}"
@@ -145,6 +146,11 @@ def data_folder() -> Finding:
         return Finding("ok", "recorded data", str(folder))
     mark: Literal["wrong", "note"] = "wrong" if named else "note"
     return Finding(mark, "recorded data", f"not at {folder}; campaigns on recorded data need {DATA}=FOLDER")
+
+
+@cache
+def _distributions() -> Mapping[str, Sequence[str]]:
+    return metadata.packages_distributions()
 
 
 def _python() -> Finding:

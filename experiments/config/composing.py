@@ -116,8 +116,11 @@ def _first_line(error: BaseException) -> str:
 
 
 def _said(error: BaseException) -> str:
-    text = str(error).strip()
-    return text if text and isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
+    from agents.protocol import AgentError
+    from instruments.errors import InstrumentError
+
+    text, speaks = str(error).strip(), isinstance(error, ValueError | OSError | AgentError | InstrumentError)
+    return text if text and speaks else f"{type(error).__name__}: {text}"
 
 
 def _plain(value: Any) -> Any:

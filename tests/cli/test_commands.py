@@ -13,6 +13,7 @@ import pytest
 
 from experiments.campaign.journal import open_reader
 from experiments.cli import main
+from experiments.cli.completing import complete_override
 
 QUICK = ("agent=random", "budget.steps=3", "tracking=off")
 
@@ -179,19 +180,15 @@ def test_no_command_shows_the_help() -> None:
     assert "Commands:" in done.stdout + done.stderr
 
 
-def completions(words: str) -> list[str]:
-    """What bash would be offered for the last of `words`."""
-    asked = os.environ | {
-        "_PROBEWRIGHT_COMPLETE": "complete_bash",
-        "COMP_WORDS": f"probewright {words}",
-        "COMP_CWORD": str(len(words.split(" "))),
-    }
-    code = "from experiments.cli import main; main([])"
-    return subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, text=True).stdout.split()
-
-
 def test_overrides_are_completed() -> None:
-    assert completions("run ag") == ["agent="]
-    assert {"agent=sobol", "agent=random"} <= set(completions("run agent="))
-    assert completions("run agent=sob") == ["agent=sobol"]
-    assert completions("run budget.e") == ["budget.electrons="]
+    assert complete_override("ag") == ["agent="]
+    assert {"agent=sobol", "agent=random"} <= set(complete_override("agent="))
+    assert complete_override("agent=sob") == ["agent=sobol"]
+    assert complete_override("budget.e") == ["budget.electrons="]
+
+
+def test_bash_is_offered_the_completions() -> None:
+    asked = {"_PROBEWRIGHT_COMPLETE": "complete_bash", "COMP_WORDS": "probewright run agent=sob", "COMP_CWORD": "2"}
+    code = "from experiments.cli import main; main([])"
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True)
+    assert done.stdout.split() == ["agent=sobol"]

@@ -11,19 +11,14 @@ import pytest
 from experiments import doctor
 
 
-def findings(runs: Path) -> dict[str, doctor.Finding]:
-    return {finding.what: finding for finding in doctor.findings(runs)}
-
-
 def test_this_installation_is_in_order(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.examine() == 0
     assert capsys.readouterr().out.splitlines()[-1] == "everything is in order"
 
 
 def test_it_says_where_each_of_our_packages_comes_from(checkout: Path) -> None:
-    found = findings(Path("runs"))
     for name in doctor.PACKAGES:
-        assert (found[name].mark, found[name].said) == ("ok", str(checkout / name))
+        assert doctor.origin_of(name) == doctor.Finding("ok", name, str(checkout / name))
 
 
 def test_a_distribution_that_hides_one_of_our_packages_is_named(tmp_path: Path, checkout: Path) -> None:
