@@ -54,6 +54,10 @@ class Core(Protocol[W]):
         """What only the twin knows of one row."""
         ...
 
+    def flawless(self) -> Core[W]:
+        """The same samples seen without noise, failures and drift; for the benchmark alone."""
+        ...
+
 
 _CHUNK_S = 0.05
 _FEWEST, _MOST_UNPACED = 8, 10_000

@@ -216,6 +216,18 @@ class SpectroscopyMap:
             extent_nm=extent_nm(plan.places.field),
         )
 
+    def appraise(self, capabilities: Capabilities, results: Sequence[ResultBatch]) -> NDArray[np.float64]:
+        """True values [n] from results of all candidates, one row each; a recording's failures are NaN."""
+        plan = self._plan(capabilities)
+        read = [curves_of(result, plan.channel, plan.unit, self.sweep.axis_unit) for result in results]
+        curves = [None if r is None else r[0] for r in read]
+        values = np.array([np.nan if r is None else float(self.scalariser(r[0], r[1].values)[0]) for r in read])
+        known = np.isfinite(values)
+        if capabilities.sites is None or self.outliers is None:
+            return np.where(known, values, np.nan)
+        traits = np.array([np.zeros(TRAITS) if c is None else self.outliers.traits(c)[0] for c in curves])
+        return np.where(self.outliers.accept(traits[None], known[None])[0], values, np.nan)
+
     def _plan(self, capabilities: Capabilities) -> Plan:
         kind = self.sweep.kind
         if kind not in capabilities.requests:

@@ -126,10 +126,13 @@ class Loop:
         try:
             requests = self.environment.requests(decision.action)
         except (InvalidRequest, ValueError) as error:
-            self._refuse(str(error))
-            requests = []
+            self.commander.flush("refused", ("refused", self._number, self._no_action(str(error))))
+            raise Ended("failed", "failed", f"step {self._number}: the agent gave no valid action: {error}") from None
         measurements = [self._carry_out("action", i, request) for i, request in enumerate(requests)]
         self._learn(decision, measurements)
+
+    def _no_action(self, why: str) -> dict[str, Any]:
+        return {"id": f"{self._id('action', 0)}-invalid", "request": None, "why": why}
 
     def _decide(self) -> Decision:
         step = self._number
@@ -148,10 +151,6 @@ class Loop:
         }
         self.commander.note("decision", step, record)
         return decision
-
-    def _refuse(self, why: str) -> None:
-        self.commander.refusal = why
-        self.commander.note("refused", self._number, {"id": self._id("action", 0), "request": None, "why": why})
 
     def _learn(self, decision: Decision, measurements: list[Measurement | None]) -> None:
         step, spent = self._number, self.commander.spent

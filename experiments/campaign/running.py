@@ -128,6 +128,8 @@ def _check(settings: CampaignSettings, parts: Parts) -> None:
     if settings.budget.electrons is not None or needs_current(settings.guard):
         require_current(capabilities)
     parts.task.check(capabilities)
+    if isinstance(parts.instrument, Twin):
+        parts.instrument.reset(settings.seed, settings.scenario)
 
 
 def _meta(settings: CampaignSettings, config: dict[str, Any], sweep_id: str, command: str) -> dict[str, Any]:

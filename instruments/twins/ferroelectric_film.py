@@ -151,6 +151,9 @@ class FerroelectricFilm:
         done, where = np.ones(batch.rows, dtype=bool), visit.places_nm.mean(axis=1)
         return after, ResultBatch(batch.kind, values, units, dict.fromkeys(values, axes), done, cost, where)
 
+    def flawless(self) -> FerroelectricFilm:
+        return replace(self, noise_pm=0.0, failure_rate=0.0, drift_nm_s=0.0)
+
     def truth(self, world: World, row: int) -> Mapping[str, Any]:
         """Noise-free maps [grid, grid] in the sample frame, for steady sweeps of +-sweep_V in 64 points."""
         loop = LoopParameters(*world.loops[row].reshape(len(world.loops[row]), -1))

@@ -1,0 +1,52 @@
+"""Cheating is detected: reaching for truth, asking for a place twice, overrunning a budget or a deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.config import CampaignSettings
+
+if TYPE_CHECKING:
+    from experiments.benchmark.cell import Trace
+
+
+class Tripwire:
+    """An instrument that notes who asks it for truth, and gives none.
+
+    It stands in front of the twin for the campaign. What it cannot see is a policy that digs through the memory of
+    its process; policies that are not trusted run in a process of their own (`agents.external`).
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.touched: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("core", "_world"):
+            self.touched.append(name)
+            raise AttributeError(f"the benchmark does not give away {name}")
+        return getattr(self._inner, name)
+
+    def truth(self) -> Mapping[str, Any]:
+        """Nothing; and the cell is marked."""
+        self.touched.append("truth")
+        raise PermissionError("the truth is not for policies")
+
+
+def faults_of(candidates: NDArray[np.int64], tripwire: Tripwire, settings: CampaignSettings, trace: Trace) -> list[str]:
+    """One line for everything that a policy must not do."""
+    faults = [f"reached for truth ({name})" for name in dict.fromkeys(tripwire.touched)]
+    repeated = len(candidates) - len(np.unique(candidates))
+    if repeated:
+        faults.append(f"asked for {repeated} places twice")
+    if settings.budget.seconds is not None and trace.seconds[-1] > settings.budget.seconds:
+        faults.append(f"spent {trace.seconds[-1]:.4g} s of {settings.budget.seconds:.4g}")
+    if settings.deadline_s is not None:
+        late = int(np.sum(trace.decide_s > settings.deadline_s))
+        if late:
+            faults.append(f"overran the deadline of {settings.deadline_s:g} s {late} times")
+    return faults

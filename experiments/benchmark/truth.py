@@ -1,0 +1,65 @@
+"""The true value of every candidate: the task's own scalar, measured on the same sample without its imperfections."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.campaign.provenance import config_hash
+from experiments.config import ConfigError, Parts, to_plain
+from experiments.config.settings import CampaignSettings
+from instruments import keys
+from instruments.batch import ResultBatch
+from instruments.capabilities import Capabilities
+from instruments.embedded import Embedded
+
+
+@runtime_checkable
+class Appraises(Protocol):
+    """A task that can say what results of all its candidates are worth, in their order."""
+
+    def appraise(self, capabilities: Capabilities, results: Sequence[ResultBatch]) -> NDArray[np.float64]:
+        """Values [n]; NaN where a result is none, or is a failure among the recorded ones."""
+        ...
+
+
+def true_values(settings: CampaignSettings, parts: Parts, cache: Path) -> NDArray[np.float64]:
+    """Values [n] at all candidates, NaN where there is none (a failed fit of a recording); kept in `cache`.
+
+    Raises ConfigError where the instrument has no truth or the task no candidates.
+    """
+    kept = cache / f"{_key(settings)}.npy"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        temporary = kept.with_suffix(f".{os.getpid()}.npy")
+        np.save(temporary, _measured(settings, parts))
+        temporary.replace(kept)
+    return np.asarray(np.load(kept), dtype=np.float64)
+
+
+def _key(settings: CampaignSettings) -> str:
+    plain: dict[str, Any] = to_plain(settings)
+    return config_hash({name: plain[name] for name in ("instrument", "task", "scenario", "seed")})[:16]
+
+
+def _measured(settings: CampaignSettings, parts: Parts) -> NDArray[np.float64]:
+    """Every candidate measured on the flawless instrument from the same sample; nothing is journalled."""
+    if not isinstance(parts.instrument, Embedded) or not isinstance(parts.task, Appraises):
+        raise ConfigError("a benchmark needs a twin or a recording, and a task that knows its true values")
+    core, capabilities = parts.instrument.core.flawless(), parts.instrument.describe()
+    key = keys.keys(settings.seed)
+    world = core.begin(key, settings.scenario)
+    state = parts.task.start(key, capabilities)
+    candidates = parts.task.brief(state, 0).candidates
+    if candidates is None:
+        raise ConfigError(f"task {parts.task.name!r} has no candidates: there is no truth to compare with")
+    results = []
+    for index, candidate in enumerate(candidates):
+        (request,) = parts.task.requests(state, np.asarray(candidate, np.float32)[None])
+        results.append(core.perform(world, request, keys.fold(key, index + 1))[1])
+    return parts.task.appraise(capabilities, results)
