@@ -68,7 +68,7 @@ class GaussianProcess(Remembering):
         beta: Annotated[float, Bounds("", 0.0, 1000.0)] = 4.0,
         seeds: Annotated[int, Bounds("steps", 1, 10_000)] = 10,
         refit_every: Annotated[int, Bounds("steps", 1, 10_000)] = 1,
-        test_points: Annotated[int, Bounds("candidates", 1, 4096)] = 512,
+        test_points: Annotated[int, Bounds("candidates", 1, 4096)] = 256,
     ) -> None:
         """Nothing is rewritten: an unknown name or an even `patch_pixels` raises ValueError."""
         for name, value, allowed in (("acquisition", acquisition, Acquisition), ("features", features, Kind)):

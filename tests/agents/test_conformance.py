@@ -94,14 +94,18 @@ class KeepsNoHistory(RandomSearch):
 
 
 class SharesState(RandomSearch):
+    log: list[int]
+
+    def begin(self, problem: Any, seed: int) -> None:
+        super().begin(problem, seed)
+        self.log = []
+
     def state(self) -> dict[str, Any]:
-        self.log = [*getattr(self, "log", []), 1] if not hasattr(self, "log") else self.log
         return {**super().state(), "log": self.log}
 
     def tell(self, transition: Transition) -> None:
         super().tell(transition)
-        if hasattr(self, "log"):
-            self.log.append(1)
+        self.log.append(1)
 
 
 class StateOfObjects(RandomSearch):
