@@ -32,9 +32,8 @@ $(STAMP): pyproject.toml constraints.txt
 install: $(STAMP) ## create .venv and install what constraints.txt pins (EXTRAS=dev,io-em adds file readers)
 	@echo "Installed: $(BIN)/probewright --help"
 
-run: $(STAMP) ## run the default campaign and say where its report is
+run: $(STAMP) ## run the default campaign, which ends by saying where its report is
 	@$(BIN)/probewright run $(ARGS)
-	@echo "Report: $$(ls -td "$(CURDIR)"/runs/*/report.html | head -n 1)"
 
 test: $(STAMP) ## run the whole test suite; skips are counted and printed
 	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile $(ARGS)

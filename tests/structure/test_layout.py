@@ -34,9 +34,7 @@ FILES = {
 CODE = ("agents", "environments", "instruments", "physics_priors", "experiments", "benchmarks")
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
 # Folders of one machine: a home, a temporary folder, a mount.
-MACHINE_PATH = re.compile(
-    r"(?<![\w.:/~$})-])/(?:home|root|Users|tmp|work|opt|mnt|var/folders)/[\w.]|[A-Z]:\\\\?Users\\"
-)
+MACHINE_PATH = re.compile(r"(?<![\w.~$})-])/(?:home|root|Users|tmp|work|opt|mnt|var/folders)/[\w.]|[A-Z]:\\\\?Users\\")
 
 
 @pytest.fixture(scope="module")
@@ -102,4 +100,5 @@ def test_no_tracked_file_names_a_folder_of_one_machine(tracked: list[Path], chec
 @pytest.mark.parametrize("folder", ["home", "root", "tmp", "work"])
 def test_a_folder_of_one_machine_would_be_noticed(folder: str) -> None:
     assert machine_paths(f'open("/{folder}/someone/data.npz")')
+    assert machine_paths(f"sqlite:////{folder}/someone/data.db")
     assert not machine_paths(f"../{folder}/data and https://example.org/{folder}/page")
