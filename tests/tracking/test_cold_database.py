@@ -18,7 +18,7 @@ def test_eight_at_once_create_one_database(recorded, runs, points):
         projections = [start(campaign.folder, Tracking()) for campaign in campaigns]
         for projection in projections:
             stack.callback(projection._process.kill)
-        said = {projection.finish(200.0) for projection in projections}
+        said = {projection.finish(250.0) for projection in projections}
     uri = address.sqlite_uri(runs / "mlflow.db")
     assert said == {f"MLflow: {address.ui_command(uri)}"}
 

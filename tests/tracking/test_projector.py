@@ -225,6 +225,13 @@ def test_a_deleted_experiment_says_what_to_do(store, runs):
         connect(store.uri, Tracking.experiment, runs / "any")
 
 
+def test_a_database_of_a_newer_mlflow_says_so(runs, uri):
+    with sqlite3.connect(runs / "mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    with pytest.raises(TrackingError, match="made by another MLflow version and cannot be upgraded"):
+        connect(uri, Tracking.experiment, runs / "any")
+
+
 def test_a_second_run_of_a_request_that_came_late_is_removed(recorded, store):
     campaign = recorded().steps(1).end()
     tags = {"probewright.campaign_id": "film-s3"}
