@@ -13,7 +13,8 @@ Scenarios: `matched` draws the hidden parameters from `domains.HIDDEN`; `shifted
 three standard deviations outside; `misspecified` keeps the matched ones and adds terms: injected charge draws a loop of
 its own over the ferroelectric one (`charge_pm`), and a network of grain boundaries weakens the response (`grain_loss`).
 
-Not modelled: a loop leaves the film as it was, and the field is recorded on the fly, not after each step.
+Not modelled: a loop leaves the film as it was, and there is one response at each bias, not one with the field on and
+one with it off. Outside of the field the sample repeats itself.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class FerroelectricFilm:
             requests=frozenset({"ScanImage", "LineScan", "BiasSpectroscopy", "Register"}),
             field=Field((0.0, 0.0), (self.field_nm, self.field_nm)),
             channels={"ScanImage": IMAGE, "LineScan": IMAGE, "BiasSpectroscopy": LOOP, "Register": {}},
-            calibration=Calibration(flyback_s=self.flyback_s, pixel_size_nm=self.field_nm / self.grid),
+            calibration=Calibration(flyback_s=self.flyback_s),
             limits={
                 "low_V": volts,
                 "high_V": volts,
