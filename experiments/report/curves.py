@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.report.drawing import Inks, grid, sheet
-from experiments.report.quantities import Scale, scale_of
+from experiments.report.quantities import Scale, scale_of, unit_text
 from experiments.report.samples import Sample, drawable
 from experiments.report.story import Story
 from instruments.measurement import Channel
@@ -25,7 +26,7 @@ def draw(story: Story, samples: Sequence[Sample], inks: Inks) -> Figure:
     """One row of panels for each channel; accepted curves share their scale, a rejected one has its own."""
     names = channels(samples)
     figure = sheet(2.3 * len(names) + 0.35)
-    panels = figure.subplots(len(names), 4, squeeze=False)
+    panels = figure.subplots(len(names), max(len(samples), 3), squeeze=False)
     for row, name in zip(panels, names, strict=True):
         _row(list(row), story, samples, name, inks)
     for index, sample in enumerate(samples):
@@ -50,9 +51,8 @@ def draw_curve(axes: Axes, channel: Channel, x: Scale, y: Scale, colour: str) ->
 def scales(curves: Sequence[Channel]) -> tuple[Scale, Scale]:
     """The scales of the horizontal and the vertical axis that suit all the curves."""
     ends = np.concatenate([_ends(c.axes[-1].values) for c in curves])
-    return scale_of(ends, curves[0].axes[-1].unit), scale_of(
-        np.concatenate([c.values.ravel() for c in curves]), curves[0].unit
-    )
+    values = np.concatenate([c.values.ravel() for c in curves])
+    return scale_of(ends, unit_text(curves[0].axes[-1].unit)), scale_of(values, unit_text(curves[0].unit))
 
 
 def _row(panels: Sequence[Axes], story: Story, samples: Sequence[Sample], name: str, inks: Inks) -> None:
@@ -81,7 +81,10 @@ def _share(panels: Sequence[Axes]) -> None:
 
 def _title(story: Story, sample: Sample) -> str:
     scale = story.value_scale()
-    return f"{sample.role}, step {sample.step.number}\n{story.value_name} {scale.text(sample.step.value)} {scale.unit}"
+    if len(story.value_unit) > 8:  # it would run into the next panel's title
+        scale = replace(scale, unit=scale.unit.removesuffix(story.value_unit).strip())
+    value = scale.quantity(sample.step.value)
+    return f"{sample.role}, step {sample.step.number}\n{value}"
 
 
 def _colour(role: str, inks: Inks) -> str:

@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Layout = Literal["constrained", "compressed"]
 
 WIDTH_IN = 9.0
 """Width of every figure [in]; at 96 pixels an inch it is the width of the page's text."""
@@ -61,6 +63,7 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "grid.linewidth": 0.7,
+    "text.parse_math": False,  # names and units come from data: a $ in them is a $
     "svg.fonttype": "none",
     "image.interpolation": "nearest",
     "image.composite_image": False,
@@ -90,11 +93,11 @@ def styled(inks: Inks) -> Iterator[None]:
         yield
 
 
-def sheet(height_in: float, width_in: float = WIDTH_IN) -> Figure:
-    """An empty figure."""
+def sheet(height_in: float, width_in: float = WIDTH_IN, layout: Layout = "constrained") -> Figure:
+    """An empty figure; "compressed" leaves no room between panels of fixed aspect."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width_in, height_in), layout="constrained")
+    return Figure(figsize=(width_in, height_in), layout=layout)
 
 
 def svg(figure: Figure, name: str, alt: str) -> str:

@@ -30,7 +30,7 @@ def _trajectory(story: Story, reader: Reader) -> Markup | None:
     off = int((~story.standing()).sum())
     caption = f"{under}Colour: value (left) and step (right)." if not frame.is_line else "Colour: step."
     caption += f" Ringed: the {'best' if story.maximises else 'largest'} value." if story.best() else ""
-    caption += f" Crossed out: {off} places without an accepted value." if off else ""
+    caption += f" Crossed out: {off} measurements without an accepted value." if off else ""
     return section("Where it measured", figure(drawn, caption))
 
 
@@ -42,7 +42,7 @@ def _progress(story: Story, reader: Reader) -> Markup | None:
     caption = "Every accepted value (dots)" + (" and the best so far (line)." if story.maximises else ".")
     caption += f" Crosses: {off} rejected values, drawn at the edge where they lie beyond it." if off else ""
     shown = [figure(drawing.svg(progress.draw(story, drawing.PAGE), "progress", f"{title}: {caption}"), caption)]
-    if not story.maximises and len(story.uncertainty) > 1:
+    if not story.maximises and len(story.uncertainty) > 2:
         said = "The model's standard deviation, averaged over all candidates."
         shown.append(figure(drawing.svg(progress.uncertainty(story, drawing.PAGE), "doubt", said), said))
     return section(title, *shown)
@@ -54,7 +54,7 @@ def _curves(story: Story, reader: Reader) -> Markup | None:
         return None
     drawn = curves.draw(story, found, drawing.PAGE)
     roles = ", ".join(f"{s.role} (step {s.step.number})" for s in found)
-    caption = "Accepted curves share their vertical scale"
+    caption = f"Above each, its {story.value_name}. Accepted curves share their vertical scale"
     caption += "; the rejected one has its own." if any(s.role == "rejected" for s in found) else "."
     partial = [str(s.step.number) for s in found if not s.measurement.complete]
     caption += f" Ended early: step {', '.join(partial)}." if partial else ""

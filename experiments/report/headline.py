@@ -42,7 +42,7 @@ def status(story: Story) -> tuple[str, str, str]:
     kind, by = str(story.closed["status"]), str(story.closed["ended_by"])
     message = str(story.closed.get("message") or "")
     if kind == "finished":
-        return "Finished", _sentence(ENDS.get(by, by), message), "good"
+        return "Finished", _sentence(message or ENDS.get(by, by)), "good"
     if kind == "interrupted":
         return "Interrupted", _sentence(message or "stopped at a safe point") + again, "warn"
     if kind == "refused":
@@ -85,8 +85,8 @@ def _sought(story: Story) -> Markup:
     scenario = (config.get("scenario") or {}).get("name")
     means += f", scenario {scenario}" if scenario else ""
     begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(story.began)) if math.isfinite(story.began) else ""
-    lines = [f"{wanted}.", el("br"), means + (f". Begun {begun}." if begun else "")]
-    return el("p", *[Markup("<br>") if i == 1 else line for i, line in enumerate(lines)], klass="sought")
+    means = f"{means[:1].upper()}{means[1:]}. " if means else ""
+    return el("p", f"{wanted}.", Markup("<br>"), means + (f"Begun {begun}." if begun else ""), klass="sought")
 
 
 def _component(node: Any) -> str:
@@ -103,9 +103,9 @@ def _best(story: Story) -> tuple[str, ...]:
     name = f"{'Best' if story.maximises else 'Largest'} {story.value_name}"
     if best is None:
         return name, MISSING, "no value was accepted" if story.done else "nothing measured yet"
-    scale, length = story.value_scale(), story.length()
+    length = story.length()
     at = f"at {position(best.position_nm, length)} {length.unit}, " if best.position_nm else ""
-    return name, f"{scale.text(best.value)} {scale.unit}".strip(), f"{at}step {best.number}"
+    return name, story.value_scale().quantity(best.value), f"{at}step {best.number}"
 
 
 def _steps(story: Story) -> tuple[str, ...]:

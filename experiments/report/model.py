@@ -29,14 +29,14 @@ def draw(story: Story, belief: Belief, places_nm: NDArray[np.float64], frame: Fr
     """Measured values, the model's mean in the same colours, and its uncertainty; along a line, one panel."""
     if frame.is_line:
         return _along_line(story, belief, places_nm, frame, inks)
-    figure = sheet(min((WIDTH_IN / 3 - 0.45) * frame.aspect + 1.25, 6.0))
+    figure = sheet(min((WIDTH_IN / 3 - 0.45) * frame.aspect + 1.35, 6.0), layout=frame.layout)
     panels = figure.subplots(1, 3)
     shared, extend = _colours(story, belief)
     _measured(panels[0], story, places_nm, frame, inks, shared)
     mean_panel(panels[1], story, belief, places_nm, frame, inks, shared)
     std = story.value_scale().shown(belief.std)
     drawn = draw_field(panels[2], places_nm, std, frame, cmap=DOUBT)
-    panels[2].set_title("Model: standard deviation")
+    frame.title(panels[2], "Model: std")
     frame.prepare(panels[2], inks)
     for axes in panels[1:]:
         axes.set_ylabel("")
@@ -53,7 +53,7 @@ def mean_panel(
     mean = story.value_scale().shown(belief.mean)
     drawn = draw_field(axes, places_nm, mean, frame, cmap=FIELD, **colours)
     mark_best(axes, story, frame, inks)
-    axes.set_title(f"Model: mean after step {belief.step}")
+    frame.title(axes, "Model: mean")
     frame.prepare(axes, inks)
     return drawn
 
@@ -70,7 +70,7 @@ def _measured(axes: Axes, story: Story, places_nm: NDArray[np.float64], frame: F
     axes.scatter(at[:, 0], at[:, 1], c=shown, cmap=FIELD, linewidths=0.6 if len(at) <= 500 else 0, **style, **colours)
     cross_out(axes, story, frame, inks)
     mark_best(axes, story, frame, inks)
-    axes.set_title("Measured")
+    frame.title(axes, "Measured")
     frame.prepare(axes, inks)
     axes.set_facecolor(inks.grid)
 

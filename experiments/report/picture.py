@@ -101,7 +101,7 @@ def _curve(axes: Axes, story: Story, found: Sequence[Sample]) -> None:
         axes.plot([], [], color=colours[sample.role], label=f"{sample.role}, step {sample.step.number}")
     axis = shown[0].measurement.channels[name].axes[-1]
     axes.set(title="Measured curves", xlabel=x.label(axis.name), ylabel=y.label(name))
-    axes.legend()
+    axes.legend(handlelength=1.2)
     grid(axes)
 
 

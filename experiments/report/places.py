@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.report.drawing import Inks
+from experiments.report.drawing import Inks, Layout
 from experiments.report.quantities import Scale
 from experiments.report.samples import Picture
 from experiments.report.story import Story
@@ -35,29 +35,55 @@ class Frame:
         """Whether the places lie along x, so that a map would be a stripe."""
         return self.aspect < 0.12
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether a map is a column, narrower than its titles."""
+        return self.aspect > 1.6
+
+    @property
+    def layout(self) -> Layout:
+        """How panels of this frame are laid out in a figure."""
+        return "constrained" if self.is_narrow else "compressed"
+
     def prepare(self, axes: Axes, inks: Inks) -> None:
         """Set limits, equal aspect and labels; y grows downwards, as the rows of an image do."""
         x0, x1, y0, y1 = (v * self.scale.factor for v in self.window_nm)
         axes.set(xlim=(x0, x1), ylim=(y1, y0), xlabel=f"x [{self.scale.unit}]", ylabel=f"y [{self.scale.unit}]")
         axes.set_aspect("equal")
-        axes.locator_params(nbins=5)
+        axes.locator_params("y", nbins=5)
+        axes.locator_params("x", nbins=2 if self.is_narrow else 5)
         axes.spines[:].set_visible(True)
         axes.spines[:].set_color(inks.grid)
+
+    def title(self, axes: Axes, text: str) -> None:
+        """A title; over the middle of panels that are narrower than it."""
+        axes.set_title(text, loc="center" if self.is_narrow else "left")
 
 
 def frame_of(story: Story, picture: Picture | None) -> Frame | None:
     """The window around image, candidates and measured points; None where no place is known."""
-    corners = [np.asarray(picture.extent_nm, dtype=float).reshape(2, 2).T] if picture is not None else []
-    for places in (story.brief.get("positions_nm"), story.places_nm()):
-        if places is not None and np.isfinite(places).any():
-            corners.append(np.array([np.nanmin(places, 0), np.nanmax(places, 0)]))
-    if not corners:
+    boxes = [np.asarray(picture.extent_nm, dtype=float).reshape(2, 2)] if picture is not None else []
+    boxes += [_box(at) for at in (story.brief.get("positions_nm"), story.places_nm()) if at is not None]
+    boxes = [box for box in boxes if np.isfinite(box).all()]
+    if not boxes:
         return None
-    low, high = np.min([c[0] for c in corners], 0), np.max([c[1] for c in corners], 0)
-    if picture is None:  # half a step of room around the outermost points
+    low, high = np.min([b[:, 0] for b in boxes], 0), np.max([b[:, 1] for b in boxes], 0)
+    known = story.brief.get("positions_nm")
+    if picture is None and (known is None or as_pixels(known, np.zeros(len(known))) is None):  # room around dots
         margin = 0.03 * max(float((high - low).max()), 1.0)
         low, high = low - margin, high + margin
-    return Frame((low[0], high[0], low[1], high[1]), story.length())
+    return Frame((float(low[0]), float(high[0]), float(low[1]), float(high[1])), story.length())
+
+
+def _box(places_nm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """((x0, x1), (y0, y1)) around places, half a step further where they are a grid; NaN where none is known."""
+    known = places_nm[np.isfinite(places_nm).all(1)]
+    if not len(known):
+        return np.full((2, 2), np.nan)
+    pixels = as_pixels(known, np.zeros(len(known)))
+    if pixels is not None:
+        return np.array(pixels[1]).reshape(2, 2)
+    return np.stack([known.min(0), known.max(0)], axis=1)
 
 
 def draw_picture(axes: Axes, picture: Picture, frame: Frame) -> None:

@@ -75,7 +75,7 @@ def uncertainty(story: Story, inks: Inks) -> Figure:
     steps, stds = np.array(story.uncertainty, dtype=float).T
     axes.plot(steps, scale.shown(stds), "o-", color=inks.data, ms=4)
     axes.set(xlabel="step", ylabel=scale.label("mean std"))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.15 * float(scale.shown(stds).max()))
     integers(axes)
     grid(axes)
     return figure

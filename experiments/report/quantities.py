@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 MISSING = "–"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PREFIX = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
+_EXPONENT = re.compile(r"\^(-?\d+)(?![.\d])")
 _TAKES_PREFIX = {"A", "C", "F", "Hz", "J", "N", "Pa", "S", "V", "W", "eV", "m", "s"}
 
 
@@ -33,6 +35,11 @@ class Scale:
         """The number without its unit."""
         return number(value * self.factor, digits)
 
+    def quantity(self, value: float) -> str:
+        """The number with its unit; a power of ten in the unit goes to the number."""
+        joint = "×" if self.unit.startswith("10") else " "
+        return f"{self.text(value)}{joint}{self.unit}".strip() if math.isfinite(value) else MISSING
+
 
 def scale_of(values: ArrayLike, unit: str) -> Scale:
     """The scale in which the largest finite |value| is between 1 and 1000, or the numbers as they are if near."""
@@ -47,6 +54,12 @@ def scale_of(values: ArrayLike, unit: str) -> Scale:
     if 0.01 <= largest < 1e5:
         return Scale(1.0, unit)
     return Scale(10.0**-exponent, f"10{_power(exponent)} {unit}".strip())
+
+
+def unit_text(unit: str) -> str:
+    """A unit as it is shown: without the marks that some files set it in TeX with, and with raised exponents."""
+    plain = re.sub(r"[${}]", "", unit)
+    return _EXPONENT.sub(lambda found: _power(int(found[1])), plain)
 
 
 def length_scale(span_nm: float) -> Scale:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.campaign.journal import Event, Reader, is_held, open_reader
-from experiments.report.quantities import Scale, length_scale, scale_of
+from experiments.report.quantities import Scale, length_scale, scale_of, unit_text
 
 Place = tuple[float, float] | None
 
@@ -97,7 +97,7 @@ class Story:
     @property
     def value_unit(self) -> str:
         """Unit of the value."""
-        return str(self.brief.get("value_unit") or "")
+        return unit_text(str(self.brief.get("value_unit") or ""))
 
     def values(self) -> NDArray[np.float64]:
         """Value of every step that is done."""

@@ -20,7 +20,7 @@ def draw(story: Story, picture: Picture | None, frame: Frame, inks: Inks) -> Fig
     """Two panels: points coloured by value, and by step. Places along a line are drawn against the value instead."""
     if frame.is_line:
         return _along_line(story, frame, inks)
-    figure = sheet(min((WIDTH_IN / 2 - 1.35) * frame.aspect + 0.55, 7.5))
+    figure = sheet(min((WIDTH_IN / 2 - 1.35) * frame.aspect + 0.55, 6.0), layout=frame.layout)
     by_value, by_step = figure.subplots(1, 2)
     _panel(by_value, story, picture, frame, inks, by_step=False)
     _panel(by_step, story, picture, frame, inks, by_step=True)
@@ -34,11 +34,13 @@ def value_panel(axes: Axes, story: Story, picture: Picture | None, frame: Frame,
 
 
 def value_range(story: Story) -> tuple[dict[str, Any], str]:
-    """Colour limits for values, and which ends they cut off: with many values, 2 % at each end."""
+    """Colour limits for the values that stand, and which ends they cut off: what lies far outside the others."""
     values = story.value_scale().shown(story.values()[story.standing()])
     if not len(values):
         return {}, "neither"
-    low, high = np.percentile(values, (2, 98)) if len(values) >= 50 else (values.min(), values.max())
+    middle = np.median(values)
+    reach = 10 * 1.4826 * np.median(np.abs(values - middle)) or np.inf
+    low, high = max(values.min(), middle - reach), min(values.max(), middle + reach)
     cut = (bool(values.min() < low), bool(values.max() > high))
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(cut, "neither")
     return {"vmin": float(low), "vmax": float(high)}, extend
