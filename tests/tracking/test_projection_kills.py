@@ -37,7 +37,7 @@ def test_killed_at_every_boundary_nothing_is_lost_and_nothing_doubled(recorded, 
     for copy in copies:
         shutil.copytree(runs, copy)
 
-    driver = Path(__file__).with_name("kill_driver.py")
+    driver = Path(__file__).with_name("projection_kill_driver.py")
     done = subprocess.run([sys.executable, driver, *copies], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     died_at = json.loads(done.stdout)
