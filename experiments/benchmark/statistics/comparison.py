@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.benchmark.statistics import FEWEST_SEEDS
+from experiments.benchmark.statistics.intervals import Interval, drawn
+
 Array = NDArray[np.float64]
 
 
@@ -15,6 +18,24 @@ def probability_of_improvement(a: Array, b: Array) -> Array:
     better = (a[:, :, None, :] > b[:, None, :, :]).mean(axis=(1, 2))
     equal = (a[:, :, None, :] == b[:, None, :, :]).mean(axis=(1, 2))
     return np.asarray((better + 0.5 * equal).mean(axis=-1))
+
+
+def improvement_interval(a: Array, b: Array, index: NDArray[np.intp], level: float = 0.95) -> Interval:
+    """P(a > b) + P(a = b) / 2 of scores [seeds, tasks] with its interval; seeds of both are drawn together.
+
+    The same numbers as bootstrapping `probability_of_improvement`, from how often each seed was drawn.
+    """
+    value = float(probability_of_improvement(a[None], b[None])[0])
+    seeds, tasks = a.shape
+    if seeds < FEWEST_SEEDS:
+        return Interval(value, np.nan, np.nan)
+    wins = np.asarray((a[:, None] > b[None]) + 0.5 * (a[:, None] == b[None]))
+    draws = np.zeros(len(index))
+    for task in range(tasks):
+        counts = drawn(index[..., task], seeds)
+        draws += ((counts @ wins[..., task]) * counts).sum(-1) / (seeds**2 * tasks)
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high))
 
 
 def performance_profile(scores: Array, thresholds: Array) -> Array:

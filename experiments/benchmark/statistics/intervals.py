@@ -46,6 +46,12 @@ def resampled(seeds: int, tasks: int, draws: int, rng: np.random.Generator) -> N
     return rng.integers(0, seeds, (draws, seeds, tasks))
 
 
+def drawn(index: NDArray[np.intp], seeds: int) -> Array:
+    """How often each seed was drawn: indices [draws, seeds] to counts [draws, seeds]."""
+    flat = index + seeds * np.arange(len(index))[:, None]
+    return np.bincount(flat.ravel(), minlength=seeds * len(index)).reshape(len(index), seeds).astype(float)
+
+
 def bootstrap(scores: Array, statistic: Statistic, index: NDArray[np.intp], level: float = 0.95) -> Interval:
     """Percentile interval of a statistic of scores [seeds, tasks], at the indices of `resampled`."""
     value = float(statistic(scores[None])[0])
