@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from experiments.config.errors import ConfigError, unknown
+from experiments.config.settings import CampaignSettings
+
+CAMPAIGN_GROUPS = ("campaign", *(field.name for field in dataclasses.fields(CampaignSettings)))
 
 Groups = Mapping[str, Sequence[str]]
 """The options of every group, by its name; the root's own files are not a group."""
@@ -34,11 +38,15 @@ def user_dirs(given: Sequence[Path]) -> list[Path]:
 
 
 def groups(folders: Sequence[Path] = ()) -> Groups:
-    """The groups of `conf/` and of the users' `folders` together."""
+    """The groups that make up a campaign, of `conf/` and of the users' `folders` together.
+
+    Other folders of `conf/` (suites, say) belong to other commands, and are no keys here.
+    """
     found: dict[str, set[str]] = {}
     for folder in (conf_dir(), *folders):
         for group, option in _options(folder):
-            found.setdefault(group, set()).add(option)
+            if group in CAMPAIGN_GROUPS:
+                found.setdefault(group, set()).add(option)
     return {group: sorted(options) for group, options in sorted(found.items())}
 
 

@@ -33,6 +33,7 @@ def test_a_glob_takes_the_options_of_its_group(tmp_path: Path) -> None:
     [
         ("agent=sobol,gausian_process", "unknown agent 'gausian_process'; did you mean 'gaussian_process'"),
         ("sead=0,1", "unknown key 'sead'; did you mean 'seed'"),
+        ("suite=smoke", "unknown key 'suite'"),
         ("seed=interval(0,1)", "needs an optimiser"),
         ("agent=glob(none*)", "gives no value at all"),
         ("seed=glob(*)", "seed is no group"),
