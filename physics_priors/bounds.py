@@ -62,9 +62,17 @@ def bounds_of(hint: Any) -> Bounds | None:
     return None
 
 
-@cache
-def field_bounds(cls: type) -> Mapping[str, Bounds]:
-    """The Bounds of every annotated field of a dataclass, by field name."""
+_FIELD_BOUNDS: dict[type[Any], Mapping[str, Bounds]] = {}
+
+
+def field_bounds(cls: type[Any]) -> Mapping[str, Bounds]:
+    """The Bounds of every annotated field of a dataclass, by field name; read once for each class."""
+    if cls not in _FIELD_BOUNDS:
+        _FIELD_BOUNDS[cls] = _read_field_bounds(cls)
+    return _FIELD_BOUNDS[cls]
+
+
+def _read_field_bounds(cls: type[Any]) -> Mapping[str, Bounds]:
     hints = get_type_hints(cls, include_extras=True)
     found = {f.name: bounds_of(hints[f.name]) for f in fields(cls)}
     return {name: b for name, b in found.items() if b is not None}
