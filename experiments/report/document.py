@@ -20,7 +20,7 @@ def write(folder: Path) -> Path:
 
     The campaign may still be running. Raises JournalDamaged where there is no readable journal.
     """
-    story = read(folder)
+    story = read(folder.absolute())
     with open_reader(folder / "journal.sqlite") as reader:
         drawn = figures.all_of(story, reader)
     text = page(f"{story.meta.get('name') or folder.name} – Probewright", *_body(story, drawn))

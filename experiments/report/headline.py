@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +35,7 @@ def headline(story: Story) -> Markup:
 
 def status(story: Story) -> tuple[str, str, str]:
     """How the campaign stands: (label, explanation, tone)."""
-    again = f" Continue with: probewright resume {story.folder}"
+    again = f" Continue with: probewright resume {shlex.quote(str(story.folder))}"
     if story.closed is None:
         if story.running:
             return "Still running", "this report shows what the journal held when it was written.", "warn"
