@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.config.checking import Checker
 from experiments.config.errors import ConfigError
-from experiments.config.overrides import prepared
+from experiments.config.overrides import KEYS, prepared, replaced
 from experiments.config.settings import CampaignSettings
 from experiments.config.signatures import TARGET, constructor
-from experiments.config.sources import conf_dir, groups, make_importable, user_dirs
+from experiments.config.sources import CAMPAIGN_GROUPS, conf_dir, groups, make_importable, user_dirs
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -45,17 +45,29 @@ def compose_plain(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) ->
     return resolved(compose_config(overrides, config_dirs))
 
 
-def compose_config(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> DictConfig:
+@dataclass(frozen=True)
+class Root:
+    """A file of `conf/` that composition begins with, and the groups and keys that overrides may then name."""
+
+    file: str
+    groups: Collection[str]
+    keys: Collection[str]
+
+
+CAMPAIGN = Root("config", CAMPAIGN_GROUPS, KEYS)
+
+
+def compose_config(overrides: Sequence[str], config_dirs: Sequence[Path] = (), root: Root = CAMPAIGN) -> DictConfig:
     """What Hydra composes, interpolations not yet resolved."""
     import hydra
 
     folders = user_dirs(config_dirs)
     make_importable(folders)
-    texts = prepared(overrides, groups(folders))
+    texts = prepared(overrides, groups(folders, root.groups), keys=root.keys)
     if folders:
         texts.append(f"hydra.searchpath=[{','.join(_quoted(f'file://{folder}') for folder in folders)}]")
     with _one_line(), hydra.initialize_config_dir(str(conf_dir()), job_name="probewright", version_base="1.3"):
-        return hydra.compose("config", texts)  # type: ignore[no-any-return]
+        return hydra.compose(root.file, texts)  # type: ignore[no-any-return]
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
@@ -66,7 +78,7 @@ def resolved(config: DictConfig) -> dict[str, Any]:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     plain.pop("hydra", None)
-    return {str(name): value for name, value in plain.items()}
+    return {str(name): replaced(value) for name, value in plain.items()}
 
 
 def from_plain(plain: Mapping[str, Any]) -> CampaignSettings:

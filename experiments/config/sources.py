@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -37,15 +37,15 @@ def user_dirs(given: Sequence[Path]) -> list[Path]:
     return folders
 
 
-def groups(folders: Sequence[Path] = ()) -> Groups:
-    """The groups that make up a campaign, of `conf/` and of the users' `folders` together.
+def groups(folders: Sequence[Path] = (), named: Collection[str] = CAMPAIGN_GROUPS) -> Groups:
+    """The groups of `conf/` and of the users' `folders` together that are `named`: those of a campaign.
 
-    Other folders of `conf/` (suites, say) belong to other commands, and are no keys here.
+    Other folders of `conf/` (suites, say) belong to other commands, and are no keys of a campaign.
     """
     found: dict[str, set[str]] = {}
     for folder in (conf_dir(), *folders):
         for group, option in _options(folder):
-            if group in CAMPAIGN_GROUPS:
+            if group in named:
                 found.setdefault(group, set()).add(option)
     return {group: sorted(options) for group, options in sorted(found.items())}
 

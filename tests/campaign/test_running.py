@@ -85,7 +85,7 @@ def test_dose_limits_on_an_unknown_current_are_refused_before_anything(settings,
         "+instrument.core.axis_name=energy",
         "+instrument.core.axis_unit=eV",
         "task.sweep={_target_: environments.sweeps.Spectrum, axis_unit: eV}",
-        "task.scalariser={_target_: environments.scalarisers.Slope}",
+        "task.scalariser={_target_: environments.scalarisers.Slope, low: 0, high: 5}",
         "budget.electrons=1e6",
     ]
     with pytest.raises(CalibrationUnknown, match="current"):
