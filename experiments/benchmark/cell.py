@@ -82,6 +82,8 @@ def _scored(cell: Cell, settings: CampaignSettings, folder: Path) -> Row:
     agent = BestFirst(truth) if cell.policy == ORACLE else honest.agent
     tripwire = Tripwire(honest.instrument)
     result = run(settings, parts=Parts(tripwire, honest.task, agent))
+    if result.status == "interrupted":
+        raise KeyboardInterrupt  # asked of the benchmark, not of this cell: it is run again
     if result.status != "finished":
         return broken(cell, "failed", result.message)
     trace = read_trace(result.folder)

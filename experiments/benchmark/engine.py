@@ -34,12 +34,19 @@ def folder_of(plan: Plan, runs: Path) -> Path:
     return runs.absolute() / "benchmarks" / f"{plan.suite.name}-{plans.fingerprint(plan)}"
 
 
-def run_suite(plan: Plan, folder: Path, executor: Executor, seen: Seen = lambda row, done, of: None) -> Finished:
-    """Run what is missing; raises JournalHeld when the same suite runs already, JournalFull without disk space."""
+def run_suite(
+    plan: Plan, folder: Path, executor: Executor, seen: Seen = lambda row, done, of: None, *, retry: bool = False
+) -> Finished:
+    """Run what is missing; with `retry` also what failed or took too long.
+
+    Raises JournalHeld when the same suite runs already, JournalFull without disk space.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     require_space(folder)
     with _held(folder):
         plans.write(plan, folder)
+        if retry:
+            results.forget(folder / "results.jsonl", lambda row: row.status in ("failed", "timeout"))
         rows = results.read(folder / "results.jsonl")
         missing = [cell for cell in plan.cells if cell.id not in rows]
         jobs = [_job(plan, cell, folder) for cell in missing]

@@ -148,4 +148,7 @@ def _work(pipe: Connection) -> None:
             job: Job = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send(run_cell(job.cell, job.config, job.folder, job.keep))
+        try:
+            pipe.send(run_cell(job.cell, job.config, job.folder, job.keep))
+        except KeyboardInterrupt:  # a campaign takes signals itself; the benchmark has had the same one
+            return

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 from experiments.benchmark.cell import Row
+from experiments.campaign.folder import write_atomic
 
 
 def read(path: Path) -> dict[str, Row]:
@@ -21,6 +22,12 @@ def read(path: Path) -> dict[str, Row]:
             continue
         rows.setdefault(row.id, row)
     return rows
+
+
+def forget(path: Path, unwanted: Callable[[Row], bool]) -> None:
+    """Take rows out, so that their cells are run again."""
+    kept = [row for row in read(path).values() if not unwanted(row)]
+    write_atomic(path, "".join(json.dumps(row.as_dict()) + "\n" for row in kept))
 
 
 def _lines(path: Path) -> Iterator[str]:

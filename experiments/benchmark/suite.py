@@ -14,11 +14,15 @@ ORACLE = "oracle"
 
 @dataclass(frozen=True)
 class Entry:
-    """A task of a suite: a campaign of `conf/campaign/`, its scenarios, and overrides for all its cells."""
+    """A task of a suite: a campaign of `conf/campaign/`, its scenarios, and overrides for all its cells.
+
+    An optional one is left out, and that is said, where the data or the reader that it needs are not there.
+    """
 
     campaign: str
     scenarios: Sequence[str] = ("matched",)
     overrides: Sequence[str] = ()
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,28 @@ def report(folder: Folder = None, debug: Debug = False) -> None:
 
 
 @app.command()
+def benchmark(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="suite=smoke seeds=20 executor.workers=4 (see docs/benchmarks.md); or: compare OLD NEW."),
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Run cells again that failed or took too long.")] = False,
+    config_dir: ConfigDirs = None,
+    debug: Debug = False,
+) -> None:
+    """Compare policies on a suite of tasks, or two suites that have run; the last line printed is the folder."""
+    from experiments.cli import benchmarking
+
+    given = overrides or []
+    with reported(debug):
+        if given[:1] == ["compare"]:
+            code = benchmarking.compare(given[1:])
+        else:
+            code = benchmarking.benchmark(given, config_dir or [], retry=retry)
+    raise typer.Exit(code)
+
+
+@app.command()
 def doctor(debug: Debug = False) -> None:
     """Check the installation, the disk, the tracking database and the data; exit 1 if something is wrong."""
     from experiments.doctor import examine

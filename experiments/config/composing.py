@@ -106,7 +106,7 @@ def build(settings: CampaignSettings) -> Parts:
     from agents.protocol import Agent
     from instruments.seam import Instrument
 
-    builder = Checker(_make)
+    builder = Checker(make)
     instrument, task, agent = (builder.component(getattr(settings, name), name) for name in COMPONENTS)
     for name, part, kind in (("instrument", instrument, Instrument), ("agent", agent, Agent)):
         if not isinstance(part, kind):
@@ -114,7 +114,7 @@ def build(settings: CampaignSettings) -> Parts:
     return Parts(instrument, task, agent)
 
 
-def _make(target: str, arguments: Mapping[str, Any], where: str) -> Any:
+def make(target: str, arguments: Mapping[str, Any], where: str) -> Any:
     made_by = constructor(target, where)
     try:
         return made_by(**arguments)
@@ -162,7 +162,7 @@ class _one_line:
 
         if isinstance(error, OmegaConfBaseException):
             raise ConfigError(f"{error.full_key}: {_first_line(error)}") from error
-        if isinstance(error, (HydraException, YAMLError)):
+        if isinstance(error, (HydraException, YAMLError, ValueError)):
             cause = error.__cause__
             more = f" ({_first_line(cause)})" if isinstance(cause, OmegaConfBaseException) else ""
             raise ConfigError(f"the configuration cannot be composed: {error}{more}") from error

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from experiments.config import CampaignSettings, ConfigError, compose, from_plain, to_plain
 from experiments.config.checking import Checker
-from experiments.config.composing import _make
+from experiments.config.composing import make
 
 LAB = ("instrument=bench", "task=wish", "agent=chooser", "scenario=quiet")
 
@@ -25,7 +25,7 @@ def complaint(lab: Path, *overrides: str) -> str:
 
 
 def built(lab: Path, name: str, *overrides: str) -> object:
-    return Checker(_make).component(getattr(composed(lab, *overrides), name), name)
+    return Checker(make).component(getattr(composed(lab, *overrides), name), name)
 
 
 @pytest.mark.parametrize(
