@@ -110,3 +110,7 @@ class FindPeak:
             pixels=places.pixels(None),
             extent_nm=extent_nm(state.capabilities.field),
         )
+
+    def appraise(self, capabilities: Capabilities, results: Sequence[ResultBatch]) -> NDArray[np.float64]:
+        """True values [n] from results of all candidates, one row each."""
+        return np.array([np.mean(result.values[result.only()]) for result in results], dtype=np.float64)

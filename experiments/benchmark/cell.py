@@ -81,7 +81,7 @@ def _scored(cell: Cell, settings: CampaignSettings, folder: Path) -> Row:
     truth = true_values(settings, honest, folder / "truth")
     agent = BestFirst(truth) if cell.policy == ORACLE else honest.agent
     tripwire = Tripwire(honest.instrument)
-    result = run(settings, parts=Parts(tripwire, honest.task, agent))
+    result = run(settings, parts=Parts(tripwire, honest.task, agent), durable=False)
     if result.status == "interrupted":
         raise KeyboardInterrupt  # asked of the benchmark, not of this cell: it is run again
     if result.status != "finished":

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.rows import take
 from experiments.campaign.provenance import config_hash
 from experiments.config import ConfigError, Parts, to_plain
 from experiments.config.settings import CampaignSettings
@@ -17,6 +18,9 @@ from instruments import keys
 from instruments.batch import ResultBatch
 from instruments.capabilities import Capabilities
 from instruments.embedded import Embedded
+
+CHUNK = 64
+"""Candidates measured at once: as many copies of the world are in memory."""
 
 
 @runtime_checkable
@@ -58,8 +62,11 @@ def _measured(settings: CampaignSettings, parts: Parts) -> NDArray[np.float64]:
     candidates = parts.task.brief(state, 0).candidates
     if candidates is None:
         raise ConfigError(f"task {parts.task.name!r} has no candidates: there is no truth to compare with")
-    results = []
-    for index, candidate in enumerate(candidates):
-        (request,) = parts.task.requests(state, np.asarray(candidate, np.float32)[None])
-        results.append(core.perform(world, request, keys.fold(key, index + 1))[1])
+    results: list[ResultBatch] = []
+    for first in range(0, len(candidates), CHUNK):
+        some = np.asarray(candidates[first : first + CHUNK], np.float32)
+        rows = np.zeros(len(some), np.intp)
+        (request,) = parts.task.requests(take(state, rows), some)
+        result = core.perform(take(world, rows), request, keys.fold(key[rows], first + 1 + np.arange(len(some))))[1]
+        results += [take(result, np.array([row])) for row in range(len(some))]
     return parts.task.appraise(capabilities, results)

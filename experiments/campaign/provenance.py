@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,15 @@ def machine() -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Commit and whether the checkout has uncommitted changes; empty where it is no git checkout."""
+    """Commit and whether the checkout has uncommitted changes; empty where it is no git checkout.
+
+    Looked up once a process, whose code is that of its start.
+    """
+    return dict(_git_state(folder))
+
+
+@cache
+def _git_state(folder: Path) -> Mapping[str, Any]:
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return {}
@@ -57,6 +66,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [f"{n} {before.get(n)} -> {now.get(n)}" for n in names if before.get(n) != now.get(n)]
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -64,6 +74,7 @@ def _version(name: str) -> str:
         return "-"
 
 
+@cache
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():

@@ -56,9 +56,11 @@ def run(
     command: str = "",
     boundary: Boundary = no_boundary,
     parts: Parts | None = None,
+    durable: bool = True,
 ) -> Result:
     """Conduct a new campaign to its end; `parts` stand in for those that the settings name.
 
+    One that is not `durable` waits for no disk: for benchmarks, whose cells are run again when the machine dies.
     Raises ConfigError, InstrumentError, JournalError where it cannot even begin; whatever happens later is a Result.
     """
     parts = parts or build(settings)
@@ -66,7 +68,7 @@ def run(
     run_folder = folders.new_folder(settings.runs, settings.name, settings.seed)
     config = to_plain(settings)
     folders.write_yaml(run_folder / "config.yaml", config)
-    journal = Journal(run_folder / "journal.sqlite", boundary)
+    journal = Journal(run_folder / "journal.sqlite", boundary, durable=durable)
     try:
         journal.begin(_meta(settings, config, sweep_id, command))
     except BaseException:

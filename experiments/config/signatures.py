@@ -7,6 +7,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, get_type_hints
 
 from experiments.config.errors import ConfigError, unknown
@@ -37,6 +38,7 @@ class Signature:
     open: bool
 
 
+@lru_cache(512)
 def signature_of(target: Callable[..., Any]) -> Signature:
     """What `target` (a class or a function) takes; a hint that cannot be evaluated counts as Any."""
     hints = _hints(target)
@@ -64,12 +66,19 @@ def locate(target: str, where: str) -> Callable[..., Any]:
 def constructor(target: str, where: str) -> Callable[..., Any]:
     """What makes the component, from Hydra, which refuses targets that no configuration should name (os.system)."""
     from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
 
     try:
-        return instantiate({TARGET: target, "_partial_": True})  # type: ignore[no-any-return]
+        return _permitted(target, locate(target, where))
     except InstantiationException as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+@lru_cache(512)
+def _permitted(target: str, found: Callable[..., Any]) -> Callable[..., Any]:
+    """Hydra's verdict, asked for once for each class: `found` tells classes of the same name apart."""
+    from hydra.utils import instantiate
+
+    return instantiate({TARGET: target, "_partial_": True})  # type: ignore[no-any-return]
 
 
 def _classes_of(module: Any) -> list[str]:

@@ -26,14 +26,17 @@ MIGRATIONS: Mapping[int, Migration] = {}
 """For each older version, what makes the next one of it, inside a transaction. Version 1 is the first released."""
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection with the journal's settings; transactions are begun by hand."""
+def connect(path: Path, *, read_only: bool = False, durable: bool = True) -> sqlite3.Connection:
+    """A connection with the journal's settings; transactions are begun by hand.
+
+    What is not durable survives the death of the process, not that of the machine.
+    """
     uri = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
     connection.execute("PRAGMA busy_timeout=5000")
     if not read_only:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
         connection.execute("PRAGMA foreign_keys=ON")
     return connection
 

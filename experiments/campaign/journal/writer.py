@@ -26,12 +26,12 @@ class Journal:
     over, JournalDamaged when the file is something else.
     """
 
-    def __init__(self, path: Path, boundary: Boundary = lambda name: None) -> None:
+    def __init__(self, path: Path, boundary: Boundary = lambda name: None, *, durable: bool = True) -> None:
         self.path = path
         self._boundary = boundary
         self._lock = lease.hold(path)
         try:
-            self._connection = schema.connect(path)
+            self._connection = schema.connect(path, durable=durable)
             self.migrated_from = schema.migrate(self._connection)
         except sqlite3.OperationalError as error:
             self._lock.release()
