@@ -46,6 +46,12 @@ def true_values(settings: CampaignSettings, parts: Parts, cache: Path) -> NDArra
     return np.asarray(np.load(kept), dtype=np.float64)
 
 
+def kept_values(settings: CampaignSettings, cache: Path) -> NDArray[np.float64] | None:
+    """What `true_values` has left in `cache` for these settings; None before it was asked."""
+    kept = cache / f"{_key(settings)}.npy"
+    return np.asarray(np.load(kept), dtype=np.float64) if kept.exists() else None
+
+
 def _key(settings: CampaignSettings) -> str:
     plain: dict[str, Any] = to_plain(settings)
     return config_hash({name: plain[name] for name in ("instrument", "task", "scenario", "seed")})[:16]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,8 @@ def compare(given: Sequence[str]) -> int:
 
 def _run(plan: Plan, folder: Path, settings: BenchmarkSettings, retry: bool) -> Finished | None:
     """The finished suite; None where it was interrupted."""
-    from experiments.benchmark import engine, settings as composing
+    from experiments.benchmark import engine
+    from experiments.benchmark import settings as composing
     from experiments.benchmark.watch import Terminal
 
     executor = composing.build_executor(settings)
@@ -66,7 +67,7 @@ def _run(plan: Plan, folder: Path, settings: BenchmarkSettings, retry: bool) -> 
         return None
 
 
-def _facts(finished: Finished, left_out: dict[str, str]) -> Facts:
+def _facts(finished: Finished, left_out: Mapping[str, str]) -> Facts:
     from experiments.benchmark.claims import claims
     from experiments.benchmark.report import Facts
     from experiments.benchmark.scores import collect

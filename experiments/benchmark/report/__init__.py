@@ -4,6 +4,7 @@
 rest; `write` makes them all. Matplotlib is loaded when something is drawn.
 """
 
-from experiments.benchmark.report.writing import Facts, write
+from experiments.benchmark.report.facts import Facts
+from experiments.benchmark.report.writing import write
 
 __all__ = ["Facts", "write"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from experiments.benchmark.report.facts import Facts
 from experiments.benchmark.report.wording import caption, claim_rows, columns, rows
-from experiments.benchmark.report.writing import Facts
 
 MOST_CLAIMS = 12
 
