@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from environments.environment import Environment
 
 from agents.protocol import Agent, Decision, Observation, Predicts, Transition
+from environments.environment import Environment
 from experiments.campaign.commander import Commander, Purpose
 from experiments.campaign.ended import Ended
 from experiments.campaign.housekeeping import Registration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
+from experiments.campaign import resume
 from experiments.campaign.journal import (
     Fenced,
     Journal,
@@ -214,3 +216,24 @@ def test_a_journal_that_never_began_cannot_be_taken_over(path):
     with open_reader(path) as reader:
         assert reader.meta() == {}
         assert list(reader.events()) == []
+
+
+RELEASED = sorted(Path(__file__).with_name("data").glob("journal-schema-*.sqlite"))
+
+
+def test_there_is_a_journal_of_every_released_schema():
+    assert [int(path.stem.rsplit("-", 1)[1]) for path in RELEASED] == list(range(1, schema.VERSION + 1))
+
+
+@pytest.mark.parametrize("released", RELEASED, ids=lambda path: path.stem)
+def test_an_interrupted_campaign_of_a_released_schema_can_be_read_and_goes_on(released, path):
+    shutil.copy(released, path)
+    with open_reader(path) as reader:
+        before = [event.step for event in reader.events(kinds=["outcome"])]
+        assert reader.meta()["name"] == "released"
+    assert before == [1, 2, 3]
+    result = resume(path.parent)
+    assert (result.status, result.ended_by) == ("finished", "steps")
+    with open_reader(path) as reader:
+        assert [event.step for event in reader.events(kinds=["outcome"])] == [1, 2, 3, 4, 5]
+        assert reader.meta()["schema_version"] == schema.VERSION
