@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -24,10 +24,21 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
+class LogFile(logging.FileHandler):
+    """A log that is given up where the disk is full: a campaign must not end for its log."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Append what `experiments`, `agents`, `environments` and `instruments` log to a file."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = LogFile(path, encoding="utf-8")
     handler.setFormatter(JsonLines())
     loggers = [logging.getLogger(name) for name in ("experiments", "agents", "environments", "instruments")]
     for logger in loggers:
