@@ -39,8 +39,9 @@ LARGEST_BLOCK = 20_000_000
 class Line:
     """A policy's line of a table; None is what does not apply (the baseline against itself).
 
-    area by unit of spending; enhancement and acceleration are factors over the baseline; median_steps to the target
-    is infinite where fewer than half of the runs reach it; decide_ms are medians over runs.
+    area by unit of spending; enhancement and acceleration are factors over the baseline, the latter a lower bound
+    where the baseline's own median_steps to the target are infinite: fewer than half of its runs reach it. decide_ms
+    are medians over runs.
     """
 
     policy: str
@@ -161,14 +162,18 @@ def _enhancement(ours: Array, baseline: Array) -> Array:
 
 
 def _acceleration(view: _View, policy: str) -> Interval:
-    """The factor in steps, of one problem; where half of a draw's runs never get there it is 0 or infinite."""
-    times = (view.scores.times[policy][:, view.columns], view.scores.times[view.scores.baseline][:, view.columns])
+    """The factor in steps, of one problem.
+
+    Where the baseline's median run does not reach the target it counts as reaching it at the end of the budget: the
+    factor is then a lower bound. A draw in which the policy's does not counts as 0.
+    """
+    ours, baseline = (view.scores.times[name][:, view.columns] for name in (policy, view.scores.baseline))
+    times = (ours, np.minimum(baseline, view.scores.budget[:, view.columns]))
     value = float(acceleration_factor(*(t[None] for t in times))[0])
-    if len(times[0]) < FEWEST_SEEDS:
+    if len(ours) < FEWEST_SEEDS or np.isnan(value):
         return Interval(value, np.nan, np.nan)
     draws = acceleration_factor(*(np.take_along_axis(t[None], view.index, axis=1) for t in times))
-    # nearest ranks: between a finite and an infinite draw there is nothing to interpolate
-    low, high = np.quantile(np.where(np.isnan(draws), 0.0, draws), [0.025, 0.975], method="nearest")
+    low, high = np.quantile(np.where(np.isnan(draws), 0.0, draws), [0.025, 0.975])
     return Interval(value, float(low), float(high))
 
 

@@ -20,14 +20,14 @@ def campaign_run(store: Store, campaign_id: str, name: str, start_ms: int, tags:
         nested = {PARENT: sweep_run(store, sweep, start_ms).info.run_id} if sweep else {}
         condition = f"tags.`{CAMPAIGN}` = '{campaign_id}'"
         own = {**tags, CAMPAIGN: campaign_id, KIND: "campaign", **nested}
-        return _find_or_create(store, condition, name, start_ms, own)
+        return find_or_create(store, condition, name, start_ms, own)
 
 
 def sweep_run(store: Store, sweep_id: str, start_ms: int) -> Any:
     """The parent of a sweep's runs; to be asked for under the store's lock."""
     condition = f"tags.`{SWEEP}` = '{sweep_id}' and tags.`{KIND}` = 'sweep'"
     tags = {SWEEP: sweep_id, KIND: "sweep"}
-    return _find_or_create(store, condition, f"sweep {sweep_id}", start_ms, tags)[0]
+    return find_or_create(store, condition, f"sweep {sweep_id}", start_ms, tags)[0]
 
 
 def settle_parent(store: Store, parent_id: str, end_ms: int) -> None:
@@ -50,9 +50,8 @@ def tell(store: Store, run_id: str, status: str, end_ms: int) -> None:
         store.client.set_terminated(run_id, status=status, end_time=end_ms)
 
 
-def _find_or_create(
-    store: Store, condition: str, name: str, start_ms: int, tags: Mapping[str, str]
-) -> tuple[Any, bool]:
+def find_or_create(store: Store, condition: str, name: str, start_ms: int, tags: Mapping[str, str]) -> tuple[Any, bool]:
+    """The run that fulfils a condition, and whether it is new; to be asked for under the store's lock."""
     found = store.search(condition)
     new = not found
     if new:

@@ -175,7 +175,7 @@ def _repeat(facts: Facts) -> Markup:
 
 def _table(of: Table) -> Markup:
     shown = columns(of)
-    heads = [(column.head, "" if column is shown[0] else "n") for column in shown]
+    heads = [(_broken(column.head), "" if column is shown[0] else "n") for column in shown]
     body = [_line(shown, cells, line.policy == ORACLE) for cells, line in zip(rows(of, shown), of.lines, strict=True)]
     return _scrolling(table(heads, body, caption(of)))
 
@@ -188,7 +188,13 @@ def _line(shown: Sequence[Column], cells: Sequence[str], marked: bool) -> Markup
 def _two_lines(cell: str) -> Markup:
     """An estimate over its interval: side by side they would make the table too wide."""
     value, bracket, interval = cell.partition(" [")
-    return joined([value, el("br"), el("small", f"[{interval}")]) if bracket else joined([cell])
+    return joined([value, Markup("<br>"), el("small", f"[{interval}")]) if bracket else joined([cell])
+
+
+def _broken(head: str) -> Markup:
+    """A head in two lines, broken at its last space."""
+    first, space, last = head.rpartition(" ")
+    return joined([first, Markup("<br>"), last]) if space else joined([head])
 
 
 def _scrolling(inner: Markup) -> Markup:

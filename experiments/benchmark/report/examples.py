@@ -59,7 +59,7 @@ def draw(facts: Facts, problem: int, inks: Inks) -> Figure | None:
     columns = min(panels, COLUMNS)
     rows = -(-panels // columns)
     width = (WIDTH_IN - 1.0) / COLUMNS
-    figure = sheet(rows * (width * min(frame.aspect, 1.5) + 0.45), columns * width + 1.0, layout=frame.layout)
+    figure = sheet(rows * (width * min(frame.aspect, 1.5) + 0.3), columns * width + 1.0, layout=frame.layout)
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     _fill(list(axes), found, truth, frame, inks)
     return figure
@@ -84,8 +84,11 @@ def _fill(axes: list[Axes], found: list[Example], truth: Array | None, frame: Fr
         panel.set_axis_off()
     for artist in (artist for artist in drawn if artist is not None):
         artist.set_clim(*limits)
-    for panel in axes:
+    for index, panel in enumerate(axes):
         panel.label_outer()
+        if index + COLUMNS >= len(found) + (truth is not None):  # nothing stands below it
+            panel.tick_params(labelbottom=True)
+            panel.set_xlabel(f"x [{frame.scale.unit}]")
     label = story.value_scale().label(story.value_name)
     bar = axes[0].figure.colorbar(next(a for a in drawn if a is not None), ax=axes, label=label, pad=0.02, aspect=30)
     bar.outline.set_visible(False)

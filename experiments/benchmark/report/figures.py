@@ -62,6 +62,7 @@ def gaps(scores: Scores, tables: Sequence[Table], inks: Inks) -> Figure:
     for policy in scores.compared:
         axes.plot([], [], "o-", color=style[policy].colour, label=policy, ms=5)
     axes.set_yticks(places, [table.problem or "all" for table in rows])
+    axes.set_ylim(min(places) - len(scores.compared) / 2 - 0.1, max(places) + len(scores.compared) / 2 + 0.1)
     low, high = axes.get_xlim()
     axes.set(xlabel="fraction of the gap closed", xlim=(min(low, -0.1), max(high, 1.05)))
     axes.tick_params(length=0)
@@ -75,7 +76,7 @@ def profiles(scores: Scores, inks: Inks) -> Figure:
     style, normal = looks(scores, inks), normalised(scores)
     every = np.concatenate([x.ravel() for x in normal.values()])
     thresholds = np.linspace(max(float(np.quantile(every, 0.01)), -2.0), float(every.max()), GRID)
-    figure = sheet(3.3, 7.2)
+    figure = sheet(3.4)
     axes = figure.subplots()
     index = resampled(len(scores.seeds), every.size // len(normal) // len(scores.seeds), PROFILE_DRAWS, _rng())
     for policy, score in normal.items():

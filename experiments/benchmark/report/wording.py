@@ -31,7 +31,7 @@ def columns(table: Table) -> list[Column]:
         Column("gap closed", lambda line: _gap_closed(line)),
         Column(f"P(better than {table.baseline})", lambda line: interval(line.improvement)),
         Column("enhancement", lambda line: interval(line.enhancement), short=False),
-        Column("acceleration", lambda line: factor(line.acceleration), short=False),
+        Column("acceleration", lambda line: _acceleration(table, line), short=False),
         Column("steps to target", lambda line: _steps(line)),
         Column("failed", lambda line: _count(line.failed, line.runs)),
         Column("cheated", lambda line: _count(line.cheated, line.runs)),
@@ -77,11 +77,6 @@ def interval(value: Interval | None, digits: int = 3) -> str:
     return f"{text} [{number(value.low, digits)}, {number(value.high, digits)}]"
 
 
-def factor(value: Interval | None) -> str:
-    """A factor with its interval; 0 and infinity are what is known where half of the runs never reach the target."""
-    return interval(value, 2)
-
-
 def number(value: float, digits: int = 3) -> str:
     """A number with `digits` decimals."""
     if math.isnan(value):
@@ -115,6 +110,13 @@ def _area(unit: str, *, short: bool) -> Column:
 
 def _gap_closed(line: Line) -> str:
     return "1" if line.policy == ORACLE else interval(line.gap_closed, 2)
+
+
+def _acceleration(table: Table, line: Line) -> str:
+    """The factor; a lower bound where the baseline's median run never reaches the target."""
+    text = interval(line.acceleration, 2)
+    bounded = any(math.isinf(other.median_steps) for other in table.lines if other.policy == table.baseline)
+    return f"≥ {text}" if bounded and text != MISSING else text
 
 
 def _steps(line: Line) -> str:
