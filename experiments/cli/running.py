@@ -99,4 +99,5 @@ def confirmed(yes: bool) -> bool:
 
 def command_line() -> str:
     """The command as it was typed."""
-    return shlex.join([Path(sys.argv[0]).name or "probewright", *sys.argv[1:]])
+    name = Path(sys.argv[0]).name
+    return shlex.join([name if name not in ("", "__main__.py") else "probewright", *sys.argv[1:]])
