@@ -25,7 +25,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.robust import SIGMA_PER_MAD, masked_median, masked_scale, running_median
+from environments.robust import SIGMA_PER_MAD, masked_median, masked_scale, median, running_median
 from physics_priors.bounds import Bounds
 
 TRAITS = 3
@@ -64,10 +64,10 @@ class Outliers:
         """Which of the curves measured so far [B, N] stand; traits [B, N, 3], `known` [B, N] masks usable ones."""
         passed = known & self.alone(traits)
         rough = traits[..., 2]
-        middle = masked_median(rough, passed)[:, None]
-        spread = np.maximum(masked_scale(rough, passed), 0.25)[:, None]
+        middle = masked_median(rough, passed)
+        spread = np.maximum(masked_scale(rough, passed, middle), 0.25)
         with np.errstate(invalid="ignore"):
-            louder = rough - middle > self.rougher * spread
+            louder = rough - middle[:, None] > self.rougher * spread[:, None]
         enough = passed.sum(-1, keepdims=True) > self.family
         return np.asarray(passed & ~(enough & louder & (traits[..., 0] > self.share)))
 
@@ -94,6 +94,6 @@ def despike(curves: NDArray[np.float64], rule: Outliers) -> NDArray[np.float64]:
 def _sample_noise(curves: NDArray[np.float64]) -> NDArray[np.float64]:
     """Standard deviation [B] of a sample, from neighbours; the mean stands in where half of them are equal."""
     steps = np.abs(np.diff(curves, axis=-1))
-    middle = np.median(steps, axis=-1)
+    middle = median(steps)
     mean = np.ascontiguousarray(steps).mean(-1) * np.sqrt(np.pi) / 2
     return np.asarray(np.maximum(np.where(middle > 0, SIGMA_PER_MAD / np.sqrt(2) * middle, mean), _TINY))

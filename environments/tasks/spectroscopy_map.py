@@ -266,7 +266,8 @@ class SpectroscopyMap:
         accepted = known if self.outliers is None else self.outliers.accept(state.traits, known)
         mean, stands = _candidate_means(replace(state, accepted=accepted))
         best = np.where(stands, mean, -np.inf).max(-1)
-        middle, scale = masked_median(mean, stands), masked_scale(mean, stands)
+        middle = masked_median(mean, stands)
+        scale = masked_scale(mean, stands, middle)
         return replace(state, accepted=accepted, mean=mean, known=stands, best=best, middle=middle, scale=scale)
 
 
@@ -312,7 +313,8 @@ def _standard(values: Floats, known: NDArray[np.bool_], middle: Floats, scale: F
 
 
 def _scaled(values: Floats, known: NDArray[np.bool_]) -> Floats:
-    return _standard(values, known, masked_median(values, known)[:, None], masked_scale(values, known)[:, None])
+    middle = masked_median(values, known)
+    return _standard(values, known, middle[:, None], masked_scale(values, known, middle)[:, None])
 
 
 def _column(array: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
