@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.registry import Measured, figure
 
-STEPS = 400
+STEPS = 1000
 REPEATS = 200
 LIMIT_P50_MS, LIMIT_P99_MS = 3.0, 15.0
 

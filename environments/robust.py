@@ -42,7 +42,8 @@ def masked_scale(
 ) -> NDArray[np.float64]:
     """Robust standard deviation [B] of masked `values` [B, n]: from the median absolute deviation.
 
-    `middle` is their masked median, where it is known already. Where more than half of the values are equal, the mean absolute deviation stands in; NaN in empty rows.
+    `middle` is their masked median, where it is known already. Where more than half of the values are equal, the mean
+    absolute deviation stands in; NaN in empty rows.
     """
     if values.shape[-1] == 0:
         return np.full(values.shape[:-1], np.nan)
