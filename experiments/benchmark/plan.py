@@ -67,8 +67,15 @@ def _combinations(suite: Suite, config_dirs: Sequence[Path]) -> Iterator[tuple[s
                 overrides = [*shared, *budget, *entry.overrides, *own]
                 if suite.deadline_s is not None:
                     overrides.append(f"deadline_s={suite.deadline_s}")
-                config = to_plain(from_plain(compose_plain(overrides, config_dirs)))
+                config = _composed(f"policy {policy} on {task}", overrides, config_dirs)
                 yield policy, task, scenario, {k: v for k, v in config.items() if k not in ("seed", "runs")}
+
+
+def _composed(where: str, overrides: Sequence[str], config_dirs: Sequence[Path]) -> dict[str, Any]:
+    try:
+        return to_plain(from_plain(compose_plain(overrides, config_dirs)))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _id(policy: str, config: str, seed: int) -> str:

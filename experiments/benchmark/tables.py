@@ -6,7 +6,7 @@ everything with 95 % intervals by bootstrap, stratified by task and paired by se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from experiments.benchmark.statistics import FEWEST_SEEDS
 from experiments.benchmark.statistics.comparison import (
     acceleration_factor,
     enhancement_factor,
-    probability_of_improvement,
+    improvement_interval,
 )
 from experiments.benchmark.statistics.intervals import (
     Interval,
@@ -31,8 +31,6 @@ from experiments.benchmark.statistics.survival import kaplan_meier
 from experiments.benchmark.suite import ORACLE
 
 DRAWS = 10_000
-LARGEST_BLOCK = 20_000_000
-"""Pairs of seeds that are compared at once; more would not fit into a small machine's memory."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def _line(scores: Scores, view: _View, policy: str, problem: int | None) -> Line
         {u: bootstrap(view.area(policy, u), interquartile_mean, view.index) for u in scores.units(problem)},
         _gap_closed(view, policy) if ORACLE in scores.policies and other else None,
         _improvement(view, policy) if other else None,
-        _factor(view, policy, scores.final, _enhancement) if other else None,
+        _factor(view, policy) if other else None,
         _acceleration(view, policy) if other and problem is not None else None,
         _median_steps(scores, policy, view.columns),
         sum(row.status in ("failed", "timeout") for row in rows),
@@ -133,26 +131,12 @@ def _gap_closed(view: _View, policy: str) -> Interval:
 
 
 def _improvement(view: _View, policy: str) -> Interval:
-    scores = (1.0 - view.area(policy), 1.0 - view.area(view.scores.baseline))
-    seeds, problems = scores[0].shape
-    statistic = _in_blocks(probability_of_improvement, max(1, LARGEST_BLOCK // (seeds * seeds * problems)))
-    return paired_bootstrap(scores, statistic, view.index)
+    return improvement_interval(1.0 - view.area(policy), 1.0 - view.area(view.scores.baseline), view.index)
 
 
-def _in_blocks(statistic: Callable[..., Array], block: int) -> Callable[..., Array]:
-    """The same statistic of draws [B, ...], so many of them at a time."""
-
-    def blocked(*draws: Array) -> Array:
-        parts = range(0, len(draws[0]), block)
-        return np.concatenate([statistic(*(d[i : i + block] for d in draws)) for i in parts])
-
-    return blocked
-
-
-def _factor(view: _View, policy: str, of: Mapping[str, Array], statistic: Callable[[Array, Array], Array]) -> Interval:
-    return paired_bootstrap(
-        (of[policy][:, view.columns], of[view.scores.baseline][:, view.columns]), statistic, view.index
-    )
+def _factor(view: _View, policy: str) -> Interval:
+    found = [view.scores.final[name][:, view.columns] for name in (policy, view.scores.baseline)]
+    return paired_bootstrap((found[0], found[1]), _enhancement, view.index)
 
 
 def _enhancement(ours: Array, baseline: Array) -> Array:
