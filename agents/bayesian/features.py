@@ -25,7 +25,9 @@ class Features:
 
 
 def features(problem: Problem, options: Options, kind: Kind, patch_pixels: int, components: int) -> Features:
-    """Features of every option; AgentError where patches are asked for and there is no usable image."""
+    """Features of every option, `components` of each image; AgentError where patches are asked for and there is no
+    usable image.
+    """
     chosen, label = kind, kind.replace("_", " ")
     if kind == "auto":
         seen = problem.pixels is not None and bool(_images(problem.images))
@@ -47,7 +49,7 @@ def _patch_components(problem: Problem, count: int, patch_pixels: int, component
     if np.shape(problem.pixels) != (count, 2):
         raise AgentError(f"pixels must have shape [{count}, 2], got {np.shape(problem.pixels)}")
     tables = [patches(image, problem.pixels, patch_pixels) for image in images]
-    return _into_unit_cube(principal_components(np.hstack(tables), components))
+    return np.hstack([_into_unit_cube(principal_components(table, components)) for table in tables])
 
 
 def _images(images: Mapping[str, NDArray[np.float64]]) -> list[NDArray[np.float64]]:
@@ -86,7 +88,7 @@ def principal_components(table: NDArray[np.float64], components: int) -> NDArray
 
 
 def _into_unit_cube(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores centred in the unit cube by one scale for all columns, so that weak components stay weak."""
+    """Scores centred in the unit cube by one scale for all columns of an image, so that weak components stay weak."""
     low, high = scores.min(axis=0), scores.max(axis=0)
     widest = float(np.max(high - low))
     centred: NDArray[np.float64] = scores - (low + high) / 2

@@ -1,7 +1,7 @@
 """Most probable hyper-parameters, by the closed-form gradient of the log posterior.
 
 The same optimum as BoTorch's fit_gpytorch_mll finds on the same model, several times sooner: it takes the
-logarithms of the hyper-parameters for unknowns, and derivatives of the Matern 5/2 kernel by hand instead of by
+logarithms of the hyper-parameters for unknowns, and derivatives of the Matern 5/2 kernels by hand instead of by
 automatic differentiation (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 5.9). Tests
 hold value, gradient and optimum against GPyTorch and BoTorch.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.bayesian.hyperparameters import NOISE, OUTPUTSCALE, Hyperparameters, lengthscale_priors
+from agents.bayesian.hyperparameters import NOISE, Hyperparameters, groups, lengthscale_priors, outputscale_priors
 
 if TYPE_CHECKING:
     import torch
@@ -26,25 +26,25 @@ class _FitError(Exception):
 
 
 class LogPosterior:
-    """Minus the log posterior, per datum, of the unknowns [d + 3]: logarithms of the length scales [d], of the output
-    scale and of the noise variance, and the mean.
+    """Minus the log posterior, per datum, of the unknowns [d + groups + 2]: logarithms of the length scales [d], of
+    the output scales [groups] and of the noise variance, and the mean.
     """
 
     def __init__(self, inputs: NDArray[np.float64], targets: NDArray[np.float64], names: tuple[str, ...]) -> None:
         """Of standardised targets [n] at inputs [n, d]."""
         import torch
 
-        points = torch.from_numpy(inputs)
-        self._squares = (points.T[:, :, None] - points.T[:, None, :]) ** 2
+        self._groups = groups(names)
+        self._squares = [_squares(inputs[:, columns]) for columns in self._groups]
         self._targets = torch.from_numpy(targets)
-        priors = [*lengthscale_priors(names), OUTPUTSCALE, NOISE]
+        priors = [*lengthscale_priors(names), *outputscale_priors(names), NOISE]
         self._medians = np.log([prior.median for prior in priors])
         self._widths = np.array([prior.width for prior in priors])
         self.bounds = [(math.log(prior.least), math.log(1e3)) for prior in priors] + [(-10.0, 10.0)]
         self.start = np.append(self._medians, 0.0)
 
     def __call__(self, unknowns: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Value and gradient [d + 3]."""
+        """Value and gradient [d + groups + 2]."""
         likelihood, slope = self._log_likelihood(unknowns)
         prior, prior_slope = self._log_prior(unknowns[:-1])
         slope[:-1] += prior_slope
@@ -54,34 +54,51 @@ class LogPosterior:
     def _log_likelihood(self, unknowns: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         import torch
 
-        *logs, mean = unknowns.tolist()
-        outputscale, noise = math.exp(logs[-2]), math.exp(logs[-1])
-        inverse_squares = torch.tensor(logs[:-2], dtype=torch.float64).mul(-2.0).exp()
-        signal, stretch = self._kernel(inverse_squares, outputscale)
-        root = _root(signal, noise)
+        *logs, log_noise, mean = unknowns.tolist()
+        noise = math.exp(log_noise)
+        inverse_squares = torch.tensor(logs[: -len(self._groups)], dtype=torch.float64).mul(-2.0).exp()
+        outputscale = [math.exp(log) for log in logs[-len(self._groups) :]]
+        parts = [
+            _matern(squares, inverse_squares[columns], scale)
+            for squares, columns, scale in zip(self._squares, self._groups, outputscale, strict=True)
+        ]
+        root = _root(torch.stack([signal for signal, _ in parts]).sum(dim=0), noise)
         residual = self._targets - mean
         weights = torch.cholesky_solve(residual[:, None], root)[:, 0]
         value = -0.5 * residual.dot(weights) - root.diagonal().log().sum() - 0.5 * len(residual) * math.log(2 * math.pi)
         pull = torch.outer(weights, weights) - torch.cholesky_inverse(root)
-        scales = torch.tensordot(self._squares, pull * stretch, dims=2) * inverse_squares
-        variances = torch.stack([(pull * signal).sum(), pull.trace() * noise])
+        scales = torch.empty_like(inverse_squares)
+        for squares, columns, (_, stretch) in zip(self._squares, self._groups, parts, strict=True):
+            scales[columns] = torch.tensordot(squares, pull * stretch, dims=2) * inverse_squares[columns]
+        variances = torch.stack([*((pull * signal).sum() for signal, _ in parts), pull.trace() * noise])
         return value.item(), torch.cat([0.5 * scales, 0.5 * variances, weights.sum()[None]]).numpy()
-
-    def _kernel(self, inverse_squares: torch.Tensor, outputscale: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Covariance of the signal, [n, n], and by what to multiply an input's squared scaled distances, [n, n], for
-        the covariance's derivative by the logarithm of its length scale.
-        """
-        import torch
-
-        distance = torch.tensordot(inverse_squares, self._squares, dims=1).mul_(5.0).sqrt_()  # sqrt(5) r
-        decay = torch.exp(-distance) * outputscale
-        return (1.0 + distance + distance**2 / 3.0) * decay, (1.0 + distance) * decay * (5.0 / 3.0)
 
     def _log_prior(self, logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Log-normal densities, of the hyper-parameters themselves and not of their logarithms, as GPyTorch's."""
         away = (logs - self._medians) / self._widths
         density = -0.5 * away**2 - logs - np.log(self._widths * math.sqrt(2 * math.pi))
         return float(density.sum()), -away / self._widths - 1.0
+
+
+def _squares(inputs: NDArray[np.float64]) -> torch.Tensor:
+    """Squared differences between inputs [n, d], for each column [d, n, n]."""
+    import torch
+
+    columns = torch.from_numpy(inputs.T.copy())
+    return (columns[:, :, None] - columns[:, None, :]) ** 2
+
+
+def _matern(
+    squares: torch.Tensor, inverse_squares: torch.Tensor, outputscale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Covariance of one group's part of the signal, [n, n], and by what to multiply an input's squared scaled
+    distances, [n, n], for the covariance's derivative by the logarithm of its length scale.
+    """
+    import torch
+
+    distance = torch.tensordot(inverse_squares, squares, dims=1).mul_(5.0).sqrt_()  # sqrt(5) r
+    decay = torch.exp(-distance) * outputscale
+    return (1.0 + distance + distance**2 / 3.0) * decay, (1.0 + distance) * decay * (5.0 / 3.0)
 
 
 def _root(signal: torch.Tensor, noise: float) -> torch.Tensor:
@@ -118,5 +135,5 @@ def fit(
         return None
     if not np.all(np.isfinite(found.x)):
         return None
-    scales = np.exp(found.x[:-1])
-    return Hyperparameters(scales[:-2], float(scales[-2]), float(scales[-1]), float(found.x[-1]))
+    lengthscales, outputscale, (noise,) = np.split(np.exp(found.x[:-1]), [len(names), -1])
+    return Hyperparameters(lengthscales, outputscale, float(noise), float(found.x[-1]))

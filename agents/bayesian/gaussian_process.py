@@ -135,7 +135,7 @@ class GaussianProcess(Remembering):
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
         kept = state["kept"]
-        self._kept = None if kept is None else (int(kept["at"]), Hyperparameters.from_plain(kept))
+        self._kept = None if kept is None else (int(kept["at"]), self._own(Hyperparameters.from_plain(kept)))
         self._forget_fits()
 
     # The model
@@ -151,6 +151,13 @@ class GaussianProcess(Remembering):
     @property
     def _last(self) -> Hyperparameters:
         return self._kept[1] if self._kept is not None else prior_medians(self._features.names)
+
+    def _own(self, given: Hyperparameters) -> Hyperparameters:
+        if not given.suits(self._features.names):
+            raise AgentError(
+                "this state is of a Gaussian process with other inputs, or of an older version: start anew"
+            )
+        return given
 
     def _forget_fits(self) -> None:
         self._memo = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,29 +24,43 @@ POSITION = LogNormal(0.25, 0.6, 0.01)
 PATCH = LogNormal(0.5, 0.8, 0.01)
 """Length scale along a patch component, in units of the spread of the strongest component."""
 OUTPUTSCALE = LogNormal(1.0, 0.8, 1e-3)
-"""Variance of the signal, in units of the standardised values."""
+"""Variance of the whole signal, in units of the standardised values; its groups share the median evenly."""
 NOISE = LogNormal(0.02, 1.2, 1e-5)
 """Variance of a single measurement, in units of the standardised values."""
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Length scales [d] in units of the field; variances and mean in units of the standardised values."""
+    """Length scales [d] in units of the unit cube; variances and mean in units of the standardised values.
+
+    outputscale [groups] is the variance of what each group of inputs explains.
+    """
 
     lengthscales: NDArray[np.float64]
-    outputscale: float
+    outputscale: NDArray[np.float64]
     noise: float
     mean: float
 
     def plain(self) -> dict[str, Any]:
         """As plain values and arrays."""
-        return {**vars(self), "lengthscales": self.lengthscales.copy()}
+        return {**vars(self), "lengthscales": self.lengthscales.copy(), "outputscale": self.outputscale.copy()}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Hyperparameters:
         """The inverse of `plain`."""
         lengthscales = np.array(plain["lengthscales"], dtype=np.float64)
-        return cls(lengthscales, float(plain["outputscale"]), float(plain["noise"]), float(plain["mean"]))
+        outputscale = np.array(plain["outputscale"], dtype=np.float64, ndmin=1)
+        return cls(lengthscales, outputscale, float(plain["noise"]), float(plain["mean"]))
+
+    def suits(self, names: tuple[str, ...]) -> bool:
+        """Whether there is a length scale for every input named, and an output scale for every group of them."""
+        return len(self.lengthscales) == len(names) and len(self.outputscale) == len(groups(names))
+
+
+def groups(names: tuple[str, ...]) -> list[list[int]]:
+    """The columns of each group of inputs: those whose names begin with the same word, `patch` in patch_0."""
+    words = [name.split("_")[0] for name in names]
+    return [[i for i, word in enumerate(words) if word == group] for group in dict.fromkeys(words)]
 
 
 def lengthscale_priors(names: tuple[str, ...]) -> list[LogNormal]:
@@ -54,7 +68,14 @@ def lengthscale_priors(names: tuple[str, ...]) -> list[LogNormal]:
     return [PATCH if name.startswith("patch") else POSITION for name in names]
 
 
+def outputscale_priors(names: tuple[str, ...]) -> list[LogNormal]:
+    """The prior of each group's output scale."""
+    count = len(groups(names))
+    return [replace(OUTPUTSCALE, median=OUTPUTSCALE.median / count)] * count
+
+
 def prior_medians(names: tuple[str, ...]) -> Hyperparameters:
     """The medians of the priors: what holds before any fit."""
     lengthscales = np.array([prior.median for prior in lengthscale_priors(names)])
-    return Hyperparameters(lengthscales, OUTPUTSCALE.median, NOISE.median, 0.0)
+    outputscale = np.array([prior.median for prior in outputscale_priors(names)])
+    return Hyperparameters(lengthscales, outputscale, NOISE.median, 0.0)

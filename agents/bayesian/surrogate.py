@@ -1,7 +1,10 @@
 """The Gaussian process: BoTorch's SingleTaskGP with given hyper-parameters, and what it believes.
 
 Inputs lie in the unit cube of the whole candidate list (explicit bounds: nothing drifts as data come in), values
-are standardised by BoTorch, and the kernel is a scaled Matern 5/2 with one length scale for each input.
+are standardised by BoTorch, and the kernel is a sum over the groups of inputs, position and patch, of scaled
+Matern 5/2 kernels with one length scale for each input. In a sum, what a patch tells holds all over the field; in a
+product it would have to be learned anew in every part of it (Duvenaud, Nickisch and Rasmussen, Additive Gaussian
+Processes, 2011).
 """
 
 from __future__ import annotations
@@ -14,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.bayesian.hyperparameters import NOISE, OUTPUTSCALE, Hyperparameters, lengthscale_priors
+from agents.bayesian.hyperparameters import (
+    NOISE,
+    Hyperparameters,
+    LogNormal,
+    groups,
+    lengthscale_priors,
+    outputscale_priors,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -51,36 +61,48 @@ def build(
         torch.from_numpy(inputs),
         torch.from_numpy(values[:, None]),
         likelihood=_likelihood(),
-        covar_module=_kernel(names),
+        covar_module=_kernel(names, given),
         input_transform=Normalize(width, bounds=cube),
         outcome_transform=_standardize(values),
     )
-    model.covar_module.base_kernel.lengthscale = torch.from_numpy(given.lengthscales)
-    model.covar_module.outputscale = given.outputscale
     model.likelihood.noise = given.noise
     model.mean_module.constant = given.mean
     return model
 
 
-def _kernel(names: tuple[str, ...]) -> Any:
+def _kernel(names: tuple[str, ...], given: Hyperparameters) -> Any:
+    from gpytorch.kernels import AdditiveKernel
+
+    priors = lengthscale_priors(names)
+    parts = []
+    for columns, prior, outputscale in zip(groups(names), outputscale_priors(names), given.outputscale, strict=True):
+        part = _scaled_matern(columns, [priors[i] for i in columns], prior)
+        part.base_kernel.lengthscale = given.lengthscales[columns]
+        part.outputscale = outputscale
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else AdditiveKernel(*parts)
+
+
+def _scaled_matern(columns: list[int], lengthscale: list[LogNormal], outputscale: LogNormal) -> Any:
+    """One group's kernel, with the priors of its hyper-parameters."""
     import torch
     from gpytorch.constraints import GreaterThan
     from gpytorch.kernels import MaternKernel, ScaleKernel
     from gpytorch.priors import LogNormalPrior
 
-    priors = lengthscale_priors(names)
-    medians = torch.tensor([prior.median for prior in priors], dtype=torch.float64)
-    widths = torch.tensor([prior.width for prior in priors], dtype=torch.float64)
+    medians = torch.tensor([prior.median for prior in lengthscale], dtype=torch.float64)
+    widths = torch.tensor([prior.width for prior in lengthscale], dtype=torch.float64)
     matern = MaternKernel(
         nu=2.5,
-        ard_num_dims=len(names),
+        ard_num_dims=len(columns),
+        active_dims=columns,
         lengthscale_prior=LogNormalPrior(medians.log(), widths),
-        lengthscale_constraint=GreaterThan(min(prior.least for prior in priors), transform=None),
+        lengthscale_constraint=GreaterThan(min(prior.least for prior in lengthscale), transform=None),
     )
     return ScaleKernel(
         matern,
-        outputscale_prior=LogNormalPrior(math.log(OUTPUTSCALE.median), OUTPUTSCALE.width),
-        outputscale_constraint=GreaterThan(OUTPUTSCALE.least, transform=None),
+        outputscale_prior=LogNormalPrior(math.log(outputscale.median), outputscale.width),
+        outputscale_constraint=GreaterThan(outputscale.least, transform=None),
     )
 
 

@@ -30,7 +30,7 @@ def peaks(seed: int, side: int = 64) -> Field:
     field = np.zeros((side, side))
     for height, x0, y0, width in rng.uniform([0.4, 0, 0, 0.05], [1, 1, 1, 0.1], size=(4, 4)):
         field += height * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / 2 / width**2)
-    return field / field.max()
+    return np.asarray(field / field.max())
 
 
 def problem(side: int = 64, **images: Field) -> Problem:
