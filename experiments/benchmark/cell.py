@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.protocol import Agent
 from experiments.benchmark.fairness import Tripwire, faults_of
 from experiments.benchmark.oracles import BestFirst
 from experiments.benchmark.plan import Cell
@@ -66,7 +67,7 @@ def run_cell(cell: Cell, config: Mapping[str, Any], folder: Path, keep: bool = F
     try:
         settings = from_plain({**config, "runs": str(runs)})
         row = _scored(cell, settings, folder)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         row = broken(cell, "failed", f"{type(error).__name__}: {error}")
     if keep and runs.is_dir() and (found := next(runs.iterdir(), None)):
         (folder / "kept").mkdir(exist_ok=True)
@@ -77,18 +78,21 @@ def run_cell(cell: Cell, config: Mapping[str, Any], folder: Path, keep: bool = F
 
 
 def _scored(cell: Cell, settings: CampaignSettings, folder: Path) -> Row:
-    honest = build(settings)
-    truth = true_values(settings, honest, folder / "truth")
-    agent = BestFirst(truth) if cell.policy == ORACLE else honest.agent
+    honest, oracle = build(settings), cell.policy == ORACLE
+    agent: Agent = BestFirst(true_values(settings, honest, folder / "truth")) if oracle else honest.agent
+    true_values(settings, honest, folder / "truth")  # fails before anything is run, and leaves no policy any to find
     tripwire = Tripwire(honest.instrument)
     result = run(settings, parts=Parts(tripwire, honest.task, agent), durable=False)
     if result.status == "interrupted":
         raise KeyboardInterrupt  # asked of the benchmark, not of this cell: it is run again
     if result.status != "finished":
-        return broken(cell, "failed", result.message)
+        reached = tripwire.faults()
+        return broken(cell, "cheated" if reached else "failed", "; then ".join([*reached, result.message]))
     trace = read_trace(result.folder)
-    faults = [] if cell.policy == ORACLE else faults_of(trace.candidates, tripwire, settings, trace)
-    return _row(cell, settings, trace, truth, faults)
+    if not len(trace.candidates):
+        return broken(cell, "failed", f"no step was made: {result.message}")
+    faults = [] if oracle else faults_of(trace.candidates, tripwire, settings, trace)
+    return _row(cell, settings, trace, true_values(settings, honest, folder / "truth"), faults)
 
 
 @dataclass(frozen=True)

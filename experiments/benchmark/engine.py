@@ -62,7 +62,7 @@ def run_suite(
 
 def _job(plan: Plan, cell: Cell, folder: Path) -> Job:
     keep = cell.seed == plan.suite.first_seed
-    return Job(cell, plan.settings_of(cell), folder, keep, plan.suite.timeout_s)
+    return Job(cell, plan.settings_of(cell), folder.absolute(), keep, plan.suite.timeout_s)
 
 
 def _held(folder: Path) -> filelock.FileLock:

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 class Tripwire:
     """An instrument that notes who asks it for truth, and gives none.
 
-    It stands in front of the twin for the campaign. What it cannot see is a policy that digs through the memory of
-    its process; policies that are not trusted run in a process of their own (`agents.external`).
+    It stands in front of the twin for the campaign, and takes the place of the twin's own `truth`, for who finds the
+    twin in the memory of the process. What it cannot see is a policy that goes on from there to the twin's inside;
+    policies that are not trusted run in a process of their own (`agents.external`).
     """
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self.touched: list[str] = []
+        inner.truth = self.truth
 
     def __getattr__(self, name: str) -> Any:
         if name in ("core", "_world"):
@@ -36,10 +38,14 @@ class Tripwire:
         self.touched.append("truth")
         raise PermissionError("the truth is not for policies")
 
+    def faults(self) -> list[str]:
+        """One line for every way in which truth was asked for."""
+        return [f"reached for truth ({name})" for name in dict.fromkeys(self.touched)]
+
 
 def faults_of(candidates: NDArray[np.int64], tripwire: Tripwire, settings: CampaignSettings, trace: Trace) -> list[str]:
     """One line for everything that a policy must not do."""
-    faults = [f"reached for truth ({name})" for name in dict.fromkeys(tripwire.touched)]
+    faults = tripwire.faults()
     repeated = len(candidates) - len(np.unique(candidates))
     if repeated:
         faults.append(f"asked for {repeated} places twice")

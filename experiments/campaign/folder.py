@@ -55,7 +55,8 @@ def write_yaml(path: Path, config: Mapping[str, Any]) -> None:
     """Write a configuration as YAML, as it would be typed."""
     import yaml
 
-    write_atomic(path, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # in C where PyYAML was built with it: ten times as fast
+    write_atomic(path, yaml.dump(dict(config), Dumper=dumper, sort_keys=False, allow_unicode=True))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
