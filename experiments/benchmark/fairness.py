@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,12 @@ class Tripwire:
     policies that are not trusted run in a process of their own (`agents.external`).
     """
 
+    touched: ClassVar[list[str]] = []
+    """What was asked for since the last one was set; of all in the process, since earlier ones may still be found."""
+
     def __init__(self, inner: Any) -> None:
         self._inner = inner
-        self.touched: list[str] = []
+        self.touched.clear()
         inner.truth = self.truth
 
     def __getattr__(self, name: str) -> Any:
