@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from agents.protocol import Agent, Decision, Observation, Predicts, Transition
-from environments.environment import Environment
+from environments.environment import Environment, Step
 from experiments.campaign.commander import Commander, Purpose
 from experiments.campaign.ended import Ended
 from experiments.campaign.housekeeping import Registration
@@ -153,28 +153,20 @@ class Loop:
         return decision
 
     def _learn(self, decision: Decision, measurements: list[Measurement | None]) -> None:
-        step, spent = self._number, self.commander.spent
-        arrived = any(m is not None for m in measurements)
+        step, place = self._number, _place(measurements)
         done = self.environment.update(decision.action, measurements)
-        place = _place(measurements)
-        self.tally.add(decision, done.value, done.accepted, place, arrived)
+        self.tally.add(decision, done.value, done.accepted, place, any(m is not None for m in measurements))
         self.observation, self.terminated = done.observation, done.terminated
         if self.past.checkpoint is None or step > self.past.checkpoint[0]:
-            self.agent.tell(
-                Transition(
-                    step=step,
-                    decision=decision,
-                    value=done.value,
-                    accepted=done.accepted,
-                    reward=done.reward,
-                    observation=done.observation,
-                    terminated=done.terminated,
-                    seconds=sum(m.cost.seconds for m in measurements if m),
-                    electrons=sum(m.cost.electrons for m in measurements if m),
-                )
-            )
-        best = self.tally.best()
-        outcome = {
+            self.agent.tell(_transition(step, decision, done, measurements))
+        self.commander.note("outcome", step, self._outcome(done, place))
+        if step % self.settings.checkpoint_every == 0:
+            self._checkpoint(step)
+        self.watch.step(self.tally, self.commander.spent)
+
+    def _outcome(self, done: Step, place: Place) -> dict[str, Any]:
+        best, spent = self.tally.best(), self.commander.spent
+        return {
             "value": done.value,
             "accepted": done.accepted,
             "reward": done.reward,
@@ -185,10 +177,6 @@ class Loop:
             "electrons": spent.electrons,
             "position_nm": place,
         }
-        self.commander.note("outcome", step, outcome)
-        if step % self.settings.checkpoint_every == 0:
-            self._checkpoint(step)
-        self.watch.step(self.tally, spent)
 
     def _checkpoint(self, step: int) -> None:
         if ("checkpoint", step) in self.past.written:
@@ -214,6 +202,20 @@ class Loop:
     def _carry_out(self, purpose: Purpose, index: int, request: Request) -> Measurement | None:
         step = 0 if purpose == "survey" else self._number
         return self.commander.carry_out(self._id(purpose, index), step, purpose, request)
+
+
+def _transition(step: int, decision: Decision, done: Step, measurements: list[Measurement | None]) -> Transition:
+    return Transition(
+        step=step,
+        decision=decision,
+        value=done.value,
+        accepted=done.accepted,
+        reward=done.reward,
+        observation=done.observation,
+        terminated=done.terminated,
+        seconds=sum(m.cost.seconds for m in measurements if m),
+        electrons=sum(m.cost.electrons for m in measurements if m),
+    )
 
 
 def _place(measurements: list[Measurement | None]) -> Place:

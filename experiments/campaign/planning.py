@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from environments.environment import Environment
 from numpy.typing import NDArray
 
+from environments.environment import Environment
 from experiments.config import build
 from experiments.config.settings import CampaignSettings
 from instruments.account import Account, footprint_nm
@@ -25,7 +25,7 @@ SAMPLED = 64
 class Plan:
     """The worst case of a campaign.
 
-    survey lists the requests made before the first decision; corners_nm [n, 2] are positions the agent may choose
+    survey lists the requests made before the first decision; positions_nm [n, 2] are places the agent may choose
     from (a sample of them); each is the dearest of these; measurements is how many the budget allows.
     """
 
@@ -50,36 +50,36 @@ def plan(settings: CampaignSettings) -> Plan:
     parts.task.check(capabilities)
     if isinstance(parts.instrument, Twin):
         parts.instrument.reset(settings.seed, settings.scenario)
-    environment = Environment(parts.instrument, parts.task, scenario=settings.scenario)
+    try:
+        return _planned(settings, Environment(parts.instrument, parts.task, scenario=settings.scenario))
+    finally:
+        parts.instrument.close()
+
+
+def _planned(settings: CampaignSettings, environment: Environment) -> Plan:
+    instrument, capabilities = environment.instrument, environment.capabilities
     account = Account(capabilities.field, settings.guard.fluence_pixel_nm)
-    survey = environment.open(settings.seed)
     refusals: list[str] = []
-    prices = [_priced(parts.instrument.price(r), r, account, settings, refusals) for r in survey]
+    survey = environment.open(settings.seed)
+    prices = [_priced(instrument.price(r), r, account, settings, refusals) for r in survey]
     survey_cost = sum(prices, Cost())
-    actions = _sample_actions(environment, settings.seed)
-    requests = [r for action in actions for r in environment.requests(action)]
-    costs = [_price(parts.instrument.price, r) for r in requests]
+    requests = [r for action in _sample_actions(environment, settings.seed) for r in environment.requests(action)]
+    costs = [_price(instrument.price, r) for r in requests]
     each = max(costs, key=lambda c: (c.electrons, c.seconds), default=Cost())
     count = _count(settings, survey_cost, each)
-    peak = max((_peak(account, r, each.electrons * count) for r in requests[:1]), default=0.0)
-    refusals += [
-        verdict.message
-        for request, cost in zip(requests, costs, strict=True)
-        if isinstance(verdict := check(request, cost, account, settings.guard), Refusal)
-    ][:3]
-    places = np.vstack([r.places_nm()[:1] for r in requests]) if requests else np.empty((0, 2))
-    parts.instrument.close()
+    verdicts = [check(r, cost, account, settings.guard) for r, cost in zip(requests, costs, strict=True)]
+    refusals += [verdict.message for verdict in verdicts if isinstance(verdict, Refusal)][:3]
     return Plan(
-        capabilities.name,
-        str(capabilities.field),
-        survey,
-        survey_cost,
-        places,
-        each,
-        count,
-        survey_cost + each.scaled(count),
-        peak,
-        refusals,
+        instrument=capabilities.name,
+        field=str(capabilities.field),
+        survey=survey,
+        survey_cost=survey_cost,
+        positions_nm=np.vstack([r.places_nm()[:1] for r in requests]) if requests else np.empty((0, 2)),
+        each=each,
+        measurements=count,
+        total=survey_cost + each.scaled(count),
+        peak_fluence_e_A2=_peak(account, requests[0], each.electrons * count) if requests else 0.0,
+        refusals=refusals,
     )
 
 
