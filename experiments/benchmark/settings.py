@@ -21,7 +21,7 @@ SUITE = tuple(f.name for f in dataclasses.fields(Suite))
 OTHERS = ("executor", "tracking", "runs")
 ROOT = Root("benchmark", ("suite", "executor", "tracking"), (*SUITE, *OTHERS))
 
-_POLICY = re.compile(r"(\+{0,2}policies\.[\w-]+=)\[(.*)\]", re.DOTALL)
+_OVERRIDES = re.compile(r"(\+{0,2}(?:policies\.[\w-]+|tasks\.[\w-]+\.overrides)=)\[(.*)\]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _absent(suite: Suite, task: Entry, config_dirs: Sequence[Path]) -> str:
 
 def _quoted(text: str) -> str:
     """`policies.mine=[agent=x]` with its overrides in quotes, which Hydra's grammar wants and nobody wants to type."""
-    found = _POLICY.fullmatch(text)
+    found = _OVERRIDES.fullmatch(text)
     if found is None:
         return text
     return f"{found[1]}[{','.join(map(_in_quotes, _parts(found[2])))}]"

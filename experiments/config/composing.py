@@ -115,6 +115,7 @@ def build(settings: CampaignSettings) -> Parts:
 
 
 def make(target: str, arguments: Mapping[str, Any], where: str) -> Any:
+    """A component, built; raises ConfigError with what its class said."""
     made_by = constructor(target, where)
     try:
         return made_by(**arguments)

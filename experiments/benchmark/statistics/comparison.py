@@ -46,11 +46,11 @@ def performance_profile(scores: Array, thresholds: Array) -> Array:
 def paired_p_value(differences: Array, seed: int = 0, draws: int = 9999) -> float:
     """Two-sided p of 'no difference' for paired differences [seeds, tasks], by flipping signs seed by seed.
 
-    Exact in level at any number of seeds; all differences zero gives 1. Differences of one seed on several tasks
-    are flipped together, so that correlated tasks do not make it too sure.
+    Exact in level at any number of seeds; all differences zero, or a single seed, give 1. Differences of one seed on
+    several tasks are flipped together, so that correlated tasks do not make it too sure.
     """
     per_seed = np.atleast_2d(differences.T).T.mean(axis=-1)
-    if not np.any(per_seed):
+    if not np.any(per_seed) or len(per_seed) == 1:
         return 1.0
     from scipy.stats import permutation_test
 
