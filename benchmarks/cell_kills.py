@@ -122,8 +122,7 @@ class _Suite:
         finished, process = self._start()
         until = time.monotonic() + rng.uniform(0.0, life_s)
         while most > 1 and rng.random() < 0.5:
-            time.sleep(max(0.0, until - time.monotonic()) * rng.random())
-            hit = self._kill_worker(process)
+            hit = self._kill_worker(process, rng.uniform(0.0, 1.0))
             kills["worker"] += hit
             most -= hit
         try:
@@ -140,11 +139,14 @@ class _Suite:
         again = finished & {int(line.split()[1]) for line in self.log.read_text().splitlines()}
         return [f"seeds {sorted(again)} were run again"] if again else []
 
-    def _kill_worker(self, process: subprocess.Popen[bytes]) -> int:
-        """Kill the worker that began a cell last; 1 where there was one and the benchmark was running."""
-        lines = self.log.read_text().splitlines()
-        if process.poll() is not None or not lines:
+    def _kill_worker(self, process: subprocess.Popen[bytes], after_s: float) -> int:
+        """Kill the worker that began a cell last, a while after there is one; 1 where the benchmark was running."""
+        while process.poll() is None and not self.log.read_text():
+            time.sleep(0.02)
+        time.sleep(after_s)
+        if process.poll() is not None:
             return 0
+        lines = self.log.read_text().splitlines()
         try:
             os.kill(int(lines[-1].split()[0]), signal.SIGKILL)
         except ProcessLookupError:
