@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -24,20 +24,24 @@ class Features:
     label: str
 
 
-def features(problem: Problem, options: Options, kind: Kind, patch_pixels: int, components: int) -> Features:
-    """Features of every option, `components` of each image; AgentError where patches are asked for and there is no
-    usable image.
+def features(
+    problem: Problem, options: Options, kind: Kind, patch_pixels: int, components: int, images: Sequence[str] = ()
+) -> Features:
+    """Features of every option, `components` of each of the named `images`, of all of them where none is named.
+
+    Raises AgentError where an image named is not there, or patches are asked for and there is no usable image.
     """
+    seeing = replace(problem, images=_named(problem.images, images))
     chosen, label = kind, kind.replace("_", " ")
     if kind == "auto":
-        seen = problem.pixels is not None and bool(_images(problem.images))
+        seen = problem.pixels is not None and bool(_images(seeing.images))
         chosen = "position_and_patch" if seen else "position"
         label = "position and patch" if seen else "position only, for there is no image"
     parts: list[tuple[NDArray[np.float64], str]] = []
     if chosen != "patch":
         parts.append((options.unit, "position"))
     if chosen != "position":
-        parts.append((_patch_components(problem, len(options), patch_pixels, components), "patch"))
+        parts.append((_patch_components(seeing, len(options), patch_pixels, components), "patch"))
     names = tuple(f"{name}_{i}" for part, name in parts for i in range(part.shape[1]))
     return Features(np.hstack([part for part, _ in parts]), names, label)
 
@@ -50,6 +54,14 @@ def _patch_components(problem: Problem, count: int, patch_pixels: int, component
         raise AgentError(f"pixels must have shape [{count}, 2], got {np.shape(problem.pixels)}")
     tables = [patches(image, problem.pixels, patch_pixels) for image in images]
     return np.hstack([_into_unit_cube(principal_components(table, components)) for table in tables])
+
+
+def _named(images: Mapping[str, NDArray[np.float64]], names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    missing = [name for name in names if name not in images]
+    if missing:
+        there = ", ".join(sorted(images)) or "none at all"
+        raise AgentError(f"there is no image {', '.join(map(repr, missing))} to cut patches from: there is {there}")
+    return {name: image for name, image in images.items() if not names or name in names}
 
 
 def _images(images: Mapping[str, NDArray[np.float64]]) -> list[NDArray[np.float64]]:

@@ -69,6 +69,7 @@ class GaussianProcess(Remembering):
         seeds: Annotated[int, Bounds("steps", 1, 10_000)] = 10,
         refit_every: Annotated[int, Bounds("steps", 1, 10_000)] = 1,
         test_points: Annotated[int, Bounds("candidates", 1, 4096)] = 256,
+        images: Sequence[str] = (),
     ) -> None:
         """Nothing is rewritten: an unknown name or an even `patch_pixels` raises ValueError."""
         for name, value, allowed in (("acquisition", acquisition, Acquisition), ("features", features, Kind)):
@@ -79,7 +80,7 @@ class GaussianProcess(Remembering):
         if min(patch_pixels, components, seeds, refit_every, test_points) < 1 or beta < 0:
             raise ValueError("patch_pixels, components, seeds, refit_every and test_points start at 1, beta at 0")
         self.acquisition, self.features, self.beta = acquisition, features, beta
-        self.patch_pixels, self.components = patch_pixels, components
+        self.patch_pixels, self.components, self.images = patch_pixels, components, tuple(images)
         self.seeds, self.refit_every, self.test_points = seeds, refit_every, test_points
 
     def begin(self, problem: Problem, seed: int) -> None:
@@ -88,7 +89,7 @@ class GaussianProcess(Remembering):
         super().begin(problem, seed)
         if not isinstance(self.options, Options) or self.options.discrete:
             raise AgentError("a Gaussian process chooses among candidates that lie somewhere, and this task lists none")
-        self._features = features(problem, self.options, self.features, self.patch_pixels, self.components)
+        self._features = features(problem, self.options, self.features, self.patch_pixels, self.components, self.images)
         rng = np.random.default_rng([self.seed, 0x7E57])
         count = min(self.test_points, len(self.options))
         self._tested = np.sort(rng.choice(len(self.options), count, replace=False))

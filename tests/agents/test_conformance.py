@@ -196,4 +196,4 @@ def test_the_configuration_spells_out_every_option_with_its_default(name: str) -
     module, _, cls = node.pop("_target_").rpartition(".")
     target = getattr(importlib.import_module(module), cls)
     declared = {k: p.default for k, p in inspect.signature(target).parameters.items()}
-    assert node == declared
+    assert node == {k: list(v) if isinstance(v, tuple) else v for k, v in declared.items()}

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,12 @@ def test_a_problem_that_does_not_suit_is_refused() -> None:
         ),
         ({"features": "patch"}, replace(grid, images={"i": np.eye(3)}), "outside the image"),
         ({"features": "patch"}, replace(grid, images={"i": np.eye(4)}, pixels=np.zeros((3, 2), int)), "shape"),
+        (
+            {"images": ["phase", "a"]},
+            replace(grid, images={"a": np.eye(4), "b": np.eye(4)}),
+            "'phase'.* there is a, b$",
+        ),
+        ({"images": ["phase"]}, grid, "none at all"),
         ({}, replace(grid, candidates=None), "lists none"),
         ({}, replace(grid, candidates=None, choices=4), "lists none"),
     ]
@@ -287,6 +294,22 @@ def test_missing_pixels_do_not_spoil_the_features() -> None:
     image[12:] = np.nan  # a scan that was stopped
     decisions = play(started(16, 0, image, seeds=4, features="patch"), peaks(1, 16), 1, 7)
     assert all(np.isfinite(list(d.figures.values())).all() for d in decisions)
+
+
+def test_patches_are_cut_from_the_named_images_and_each_has_components_of_its_own() -> None:
+    grid, rng = problem(8), np.random.default_rng(0)
+    one, other = rng.normal(size=(2, 8, 8))
+
+    def inputs(chosen: Sequence[str], **images: Field) -> Field:
+        agent = GaussianProcess(patch_pixels=3, components=2, images=chosen)
+        agent.begin(replace(grid, images=images), 0)
+        return agent._features.inputs[:, 2:]
+
+    first, second = inputs([], a=one), inputs([], b=other)
+    assert first.shape == (64, 2)
+    assert np.array_equal(inputs([], a=one, b=other), np.hstack([first, second]))
+    assert np.array_equal(inputs(["b"], a=one, b=other), second)
+    assert np.array_equal(inputs(["a", "b"], a=one, b=other, c=one.T), np.hstack([first, second]))
 
 
 def test_principal_components_explain_the_table_and_have_a_fixed_sign() -> None:
