@@ -27,7 +27,7 @@ GRACE_S = 0.5
 """How long a child may take to leave by itself once its standard input is closed."""
 LONGEST_BYTES = 1 << 26
 """Longest line that is taken for an answer."""
-_WATCH = 'read _; kill -9 -- "-$0"'
+_WATCH = 'read _; kill -s KILL -- "-$0"'
 
 
 class Child:
