@@ -89,7 +89,7 @@ def test_a_failing_policy_is_a_row_and_can_be_tried_again(capsys):
     code, out, err = run(capsys, *ONE, MINE)
     assert code == 0
     assert any("mine on film, matched, seed 0: failed" in line and "no idea" in line for line in err)
-    assert any(line.startswith("mine ") and "1 of 1" in line for line in out)
+    assert any(line.startswith("mine ") and "1, 0 of 1" in line for line in out)
     Path("broken").unlink()
     _, out, _ = run(capsys, *ONE, MINE)
     assert {row["policy"]: row["status"] for row in rows_of(out[-1])}["mine"] == "failed"

@@ -108,7 +108,7 @@ def test_what_failed_is_listed_and_cannot_hurt_the_page(tmp_path, by_hand, row):
     assert "&lt;script&gt;" in section(page, "What went wrong")
     assert "1 of 60 cells gave nothing" in page
     assert "Left out: beps (no file there)" in page
-    assert "1 of 20" in section(page, "Summary")
+    assert "1, 0 of 20" in section(page, "Summary")
 
 
 def test_every_problem_has_a_section_with_its_own_table(tmp_path, by_hand):

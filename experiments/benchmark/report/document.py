@@ -89,14 +89,15 @@ def _contents(facts: Facts) -> Markup:
 
 def _summary(facts: Facts) -> Markup:
     shown = facts.tables[0]
+    base = shown.baseline
     said = (
         "Area under regret: 1 is never finding anything, 0 finding the best place at once. Interquartile means with "
-        "95 % intervals; gap closed: 0 is the baseline, 1 the oracle, which is given truth. Enhancement: scaled best "
-        f"value over {shown.baseline}'s. Acceleration: {shown.baseline}'s median steps to a regret of "
-        f"{facts.finished.plan.suite.target:g} over the policy's. "
-        "Seconds and electrons are counted up to what all policies spent on that sample."
+        "95 % intervals; gap closed: 0 is the baseline, 1 the oracle, which is given truth. P(better): how likely a "
+        f"run beats one of {base}. Enhancement: scaled best value over {base}'s. Acceleration: {base}'s median steps "
+        f"to a regret of {facts.finished.plan.suite.target:g} over the policy's. Seconds and electrons are counted up "
+        "to what all policies spent on that sample."
     )
-    return section("Summary", el("p", f"{caption(shown).capitalize()}."), _table(shown), el("p", said, klass="sought"))
+    return section("Summary", el("p", f"{caption(shown).capitalize()}."), _table(shown), _note(said))
 
 
 def _claims(facts: Facts) -> Markup:
@@ -112,9 +113,10 @@ def _claims(facts: Facts) -> Markup:
     heads = [(text, "n" if 2 <= i < 6 else "") for i, text in enumerate(head)]
     note = (
         f"Paired permutation tests against {facts.scores.baseline}, corrected for {len(found)} comparisons by Holm's "
-        "rule. At least: one-sided 95 % lower bound of the fraction of the gap closed."
+        "rule. At least: one-sided 95 % lower bound of the fraction of the gap closed. A recording is one sample for all "
+        "seeds: what is claimed on it holds for it."
     )
-    return section("Claims", _scrolling(table(heads, body, "Claims")), el("p", note, klass="sought"))
+    return section("Claims", _scrolling(table(heads, body, "Claims")), _note(note))
 
 
 def _overview(facts: Facts, drawn: dict[str, str]) -> list[Markup]:
@@ -183,6 +185,11 @@ def _table(of: Table) -> Markup:
 def _line(shown: Sequence[Column], cells: Sequence[str], marked: bool) -> Markup:
     inner = [el("td", _two_lines(cell), klass="" if i == 0 else "n") for i, cell in enumerate(cells)]
     return el("tr", *inner, klass="off" if marked else "")
+
+
+def _note(text: str) -> Markup:
+    """What stands under a table."""
+    return el("p", el("small", text), klass="sought")
 
 
 def _two_lines(cell: str) -> Markup:

@@ -92,7 +92,7 @@ def profiles(scores: Scores, inks: Inks) -> Figure:
     axes.set(xlabel=f"normalised score τ ({scores.baseline} on average 0, oracle 1)", ylabel="fraction of runs above τ")
     axes.set(ylim=(-0.02, 1.02), xlim=(thresholds[0], thresholds[-1]))
     grid(axes)
-    figure.legend(loc="outside upper left", ncols=4)
+    figure.legend(loc="outside upper left", ncols=5)
     return figure
 
 
@@ -121,9 +121,9 @@ def _regret_panel(axes: Axes, scores: Scores, problem: int, unit: str, inks: Ink
     end = _end(scores, problem, unit)
     at = np.arange(end + 1) if unit == "steps" else np.linspace(0.0, end, GRID)
     shown, label = _axis(unit, at)
-    for policy, look in looks(scores, inks).items():
-        if policy not in scores.policies:
-            continue
+    style = looks(scores, inks)
+    for policy in scores.policies:
+        look = style[policy]
         curves = np.array(
             [_regret_at(row.regret, spending(row, unit), at) for row in _good_or_not(scores, policy, problem)]
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from experiments.benchmark.report.facts import Facts
 from experiments.benchmark.report.wording import caption, claim_rows, columns, rows
 
-MOST_CLAIMS = 12
+MOST_CLAIMS = 24
 
 
 def lines(facts: Facts) -> list[str]:

@@ -29,13 +29,12 @@ def columns(table: Table) -> list[Column]:
     found += [_area(unit, short=unit == "steps") for unit in table.units]
     found += [
         Column("gap closed", lambda line: _gap_closed(line)),
-        Column(f"P(better than {table.baseline})", lambda line: interval(line.improvement)),
+        Column("P(better)", lambda line: interval(line.improvement)),
         Column("enhancement", lambda line: interval(line.enhancement), short=False),
         Column("acceleration", lambda line: _acceleration(table, line), short=False),
         Column("steps to target", lambda line: _steps(line)),
-        Column("failed", lambda line: _count(line.failed, line.runs)),
-        Column("cheated", lambda line: _count(line.cheated, line.runs)),
-        Column("decides in (p50, p99)", lambda line: decides(line), short=False),
+        Column("failed, cheated", lambda line: _wrong(line)),
+        Column("to decide [99\N{NO-BREAK SPACE}%]", lambda line: decides(line), short=False),
     ]
     return [c for c in found if any(c.cell(line) != MISSING for line in table.lines)]
 
@@ -97,7 +96,7 @@ def p_value(p: float) -> str:
 def decides(line: Line) -> str:
     """Median and 99th percentile of the time of a decision."""
     p50, p99 = (line.decide_ms.get(name, math.nan) for name in ("p50", "p99"))
-    return MISSING if math.isnan(p50) else f"{_time(p50)}, {_time(p99)}"
+    return MISSING if math.isnan(p50) else f"{_time(p50)} [{_time(p99)}]"
 
 
 def _time(ms: float) -> str:
@@ -123,5 +122,7 @@ def _steps(line: Line) -> str:
     return "not reached" if math.isinf(line.median_steps) else f"{line.median_steps:.0f}"
 
 
-def _count(number_of: int, runs: int) -> str:
-    return f"{number_of} of {runs}" if number_of else "0"
+def _wrong(line: Line) -> str:
+    """How many runs failed or took too long, and how many cheated."""
+    said = f"{line.failed}, {line.cheated}"
+    return f"{said} of {line.runs}" if line.failed or line.cheated else said
