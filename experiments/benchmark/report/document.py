@@ -113,8 +113,8 @@ def _claims(facts: Facts) -> Markup:
     heads = [(text, "n" if 2 <= i < 6 else "") for i, text in enumerate(head)]
     note = (
         f"Paired permutation tests against {facts.scores.baseline}, corrected for {len(found)} comparisons by Holm's "
-        "rule. At least: one-sided 95 % lower bound of the fraction of the gap closed. A recording is one sample for all "
-        "seeds: what is claimed on it holds for it."
+        "rule. At least: one-sided 95 % lower bound of the fraction of the gap closed. A recording is one sample for "
+        "all seeds: what is claimed on it holds for it."
     )
     return section("Claims", _scrolling(table(heads, body, "Claims")), _note(note))
 
