@@ -23,6 +23,11 @@ class Features:
     names: tuple[str, ...]
     label: str
 
+    @property
+    def sees_patches(self) -> bool:
+        """Whether any of the inputs is cut from an image."""
+        return any(name.startswith("patch") for name in self.names)
+
 
 def features(
     problem: Problem, options: Options, kind: Kind, patch_pixels: int, components: int, images: Sequence[str] = ()

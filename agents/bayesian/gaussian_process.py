@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _SCORING_S = 0.05
 """Time set aside for scoring the candidates before it was ever measured [s]."""
 
+Initial = Literal["auto", "sobol", "spread"]
+
 _WORDS = {
     "log_expected_improvement": "highest log expected improvement",
     "upper_confidence_bound": "highest upper confidence bound",
@@ -37,8 +39,17 @@ _WORDS = {
 }
 
 
+def _must_be_one_of(name: str, value: str, allowed: Any) -> None:
+    if value not in get_args(allowed):
+        raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, got {value!r}")
+
+
 class GaussianProcess(Remembering):
-    """Measures Sobol points first, then the candidate that a Gaussian process of all accepted values makes most of.
+    """Measures points that are spread out first, then the candidate that a Gaussian process of all accepted values
+    makes most of.
+
+    The first `seeds` points are Sobol's; where `initial` is spread, every second of them is the candidate least like
+    those measured, farthest from the nearest of them in the model's inputs. auto spreads where the model sees patches.
 
     Every `refit_every` steps the hyper-parameters are fitted anew, from the prior medians. Values that are NaN or not
     accepted are not learned from. Pending decisions are taken to bring what the model expects: the mean stays, the
@@ -63,25 +74,26 @@ class GaussianProcess(Remembering):
         self,
         acquisition: Acquisition = "log_expected_improvement",
         features: Kind = "auto",
-        patch_pixels: Annotated[int, Bounds("pixels", 1, 255)] = 9,
+        patch_pixels: Annotated[int, Bounds("pixels", 1, 255)] = 5,
         components: Annotated[int, Bounds("components", 1, 16)] = 3,
         beta: Annotated[float, Bounds("", 0.0, 1000.0)] = 4.0,
-        seeds: Annotated[int, Bounds("steps", 1, 10_000)] = 10,
+        seeds: Annotated[int, Bounds("steps", 1, 10_000)] = 5,
         refit_every: Annotated[int, Bounds("steps", 1, 10_000)] = 1,
         test_points: Annotated[int, Bounds("candidates", 1, 4096)] = 256,
         images: Sequence[str] = (),
+        initial: Initial = "auto",
     ) -> None:
         """Nothing is rewritten: an unknown name or an even `patch_pixels` raises ValueError."""
-        for name, value, allowed in (("acquisition", acquisition, Acquisition), ("features", features, Kind)):
-            if value not in get_args(allowed):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, got {value!r}")
+        _must_be_one_of("acquisition", acquisition, Acquisition)
+        _must_be_one_of("features", features, Kind)
+        _must_be_one_of("initial", initial, Initial)
         if patch_pixels % 2 == 0:
             raise ValueError(f"patch_pixels must be odd, so that a patch has a centre, got {patch_pixels}")
         if min(patch_pixels, components, seeds, refit_every, test_points) < 1 or beta < 0:
             raise ValueError("patch_pixels, components, seeds, refit_every and test_points start at 1, beta at 0")
         self.acquisition, self.features, self.beta = acquisition, features, beta
         self.patch_pixels, self.components, self.images = patch_pixels, components, tuple(images)
-        self.seeds, self.refit_every, self.test_points = seeds, refit_every, test_points
+        self.seeds, self.refit_every, self.test_points, self.initial = seeds, refit_every, test_points, initial
 
     def begin(self, problem: Problem, seed: int) -> None:
         import botorch  # noqa: F401  # paid here, not within the deadline of the first decision
@@ -110,7 +122,7 @@ class GaussianProcess(Remembering):
         assert isinstance(self.options, Options)
         free = self.open_options(self.options, pending)
         if not self._ready:
-            return self._seed_point(free, len(pending))
+            return self._seed_point(free, pending)
         with one_thread():
             left = None if deadline_s is None else deadline_s - self._scoring_s - (time.monotonic() - started)
             given = self._hyperparameters(left)
@@ -191,13 +203,28 @@ class GaussianProcess(Remembering):
 
     # The decision
 
-    def _seed_point(self, free: NDArray[np.int64], pending: int) -> Decision:
+    def _seed_point(self, free: NDArray[np.int64], pending: Sequence[Decision]) -> Decision:
         assert isinstance(self.options, Options)
-        number = self.told + pending
-        point = sobol_point(self.options.axes, self.seed, number)
+        number = self.told + len(pending)
         of = f"{number + 1} of {self.seeds}" if number < self.seeds else f"{number + 1}"
-        reason = f"Sobol point {of} before the first model ({self._features.label})"
-        return self.options.decide(self.options.nearest(point, free), reason)
+        reason = f"point {of} before the first model ({self._features.label})"
+        if self._spreads and number % 2:
+            known = [*self.taken, *(self.options.index(decision) for decision in pending)]
+            return self.options.decide(self._least_alike(free, known), f"least like those measured: {reason}")
+        point = sobol_point(self.options.axes, self.seed, number // 2 if self._spreads else number)
+        return self.options.decide(self.options.nearest(point, free), f"Sobol {reason}")
+
+    @property
+    def _spreads(self) -> bool:
+        return self.initial == "spread" or (self.initial == "auto" and self._features.sees_patches)
+
+    def _least_alike(self, free: NDArray[np.int64], known: Sequence[int]) -> int:
+        """The option of `free` farthest, in the model's inputs, from the nearest of `known`."""
+        inputs = self._features.inputs
+        squares = np.full(len(free), np.inf)
+        for row in known:
+            squares = np.minimum(squares, np.sum((inputs[free] - inputs[row]) ** 2, axis=1))
+        return int(free[np.argmax(squares)])
 
     def _best(self, free: NDArray[np.int64], posterior: Posterior, late: bool) -> Decision:
         assert isinstance(self.options, Options)

@@ -193,9 +193,40 @@ def test_every_option_does_something() -> None:
         {"components": 1},
         {"seeds": 7},
         {"refit_every": 6},
+        {"initial": "sobol"},
     ]
     last = [play(started(16, 0, image, **{**base, **options}), field, 1, 14)[-1] for options in tried]
     assert len({(decision.candidate, decision.figures["mean"]) for decision in last}) == len(tried)
+
+
+def test_every_second_of_the_first_points_is_least_like_those_measured() -> None:
+    image = np.random.default_rng(2).normal(size=(12, 12))
+    agent, sobol = started(12, 0, image, seeds=6), started(12, 0, image, seeds=6, initial="sobol")
+    waiting: list[Decision] = []
+    for _ in range(4):  # nothing is told: what is pending counts as measured
+        waiting.append(agent.act({}, pending=waiting))
+    inputs, taken = agent._features.inputs, np.array(chosen(waiting), dtype=np.int64)
+    for number in (1, 3):
+        away = np.linalg.norm(inputs[:, None] - inputs[taken[:number]], axis=-1).min(axis=1)
+        assert away[taken[number]] == away.max()
+        assert waiting[number].reason.startswith(f"least like those measured: point {number + 1} of 6 before")
+    assert taken[::2].tolist() == chosen(play(sobol, image, 1, 2))
+    assert taken.tolist() == chosen(play(agent, image, 1, 4))
+
+
+def test_without_patches_the_first_points_are_sobols_unless_asked_otherwise() -> None:
+    field = peaks(1, 12)
+    auto, sobol, spread = (chosen(play(started(12, initial=kind), field, 1, 4)) for kind in ("auto", "sobol", "spread"))
+    assert auto == sobol != spread
+
+
+def test_a_state_of_other_inputs_is_refused() -> None:
+    field = peaks(1, 12)
+    agent = started(12, 0, field, seeds=3, refit_every=2)
+    play(agent, field, 1, 6)
+    other = started(12, seeds=3, refit_every=2)
+    with pytest.raises(AgentError, match="other inputs"):
+        other.restore(agent.state())
 
 
 def test_hyperparameters_stay_between_two_refits() -> None:
@@ -269,7 +300,14 @@ def test_a_problem_that_does_not_suit_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"acquisition": "ei"}, {"features": "pixels"}, {"patch_pixels": 8}, {"seeds": 0}, {"beta": -1.0}],
+    [
+        {"acquisition": "ei"},
+        {"features": "pixels"},
+        {"patch_pixels": 8},
+        {"seeds": 0},
+        {"beta": -1.0},
+        {"initial": "far"},
+    ],
     ids=str,
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:

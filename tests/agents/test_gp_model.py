@@ -116,6 +116,14 @@ def test_the_kernel_is_a_sum_over_groups() -> None:
     assert product == pytest.approx(1.7 * matern(slice(0, 3), GIVEN.lengthscales), abs=1e-6)
 
 
+def test_prior_medians_keep_the_whole_as_rough_and_as_strong_whatever_there_is() -> None:
+    one, four = prior_medians(("patch_0",)), prior_medians((*NAMES, "patch_1", "patch_2", "patch_3"))
+    assert four.lengthscales[2:] == pytest.approx(2.0 * np.repeat(one.lengthscales, 4))
+    assert four.lengthscales[:2] == pytest.approx(prior_medians(NAMES[:2]).lengthscales)
+    assert one.outputscale.tolist() == [1.0]
+    assert four.outputscale.tolist() == [0.5, 0.5]
+
+
 def test_a_sum_tells_apart_what_each_group_explains() -> None:
     """Of a value that depends on the patch alone, the fit gives position next to nothing."""
     rng = np.random.default_rng(0)
