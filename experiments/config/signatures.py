@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from experiments.config.errors import ConfigError, unknown
 
@@ -38,9 +38,13 @@ class Signature:
     open: bool
 
 
-@lru_cache(512)
 def signature_of(target: Callable[..., Any]) -> Signature:
     """What `target` (a class or a function) takes; a hint that cannot be evaluated counts as Any."""
+    return _read_signature(cast(Hashable, target))
+
+
+@lru_cache(512)
+def _read_signature(target: Any) -> Signature:
     hints = _hints(target)
     parameters = inspect.signature(target).parameters.values()
     arguments = {p.name: Argument(p.name, hints.get(p.name, Any), p.default) for p in parameters if p.kind in NAMED}
