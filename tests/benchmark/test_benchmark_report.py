@@ -125,7 +125,7 @@ def test_few_seeds_give_numbers_without_intervals(tmp_path, by_hand):
     facts = facts_of(tmp_path, by_hand(seeds=4))
     page = write(facts).read_text()
     assert "too few seeds for intervals" in page
-    assert not re.search(r"\[\d", section(page, "Summary"))
+    assert not re.search(r"\[\D?\d+\.\d+, ", section(page, "Summary"))
     assert "too few seeds" in "\n".join(lines(facts))
     assert not any("[" in line for line in lines(facts))
 
