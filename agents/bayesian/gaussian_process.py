@@ -48,8 +48,9 @@ class GaussianProcess(Remembering):
     """Measures points that are spread out first, then the candidate that a Gaussian process of all accepted values
     makes most of.
 
-    The first `seeds` points are Sobol's; where `initial` is spread, every second of them is the candidate least like
-    those measured, farthest from the nearest of them in the model's inputs. auto spreads where the model sees patches.
+    Until there are `seeds` values to learn from, and two at the least, the points are Sobol's; where `initial` is
+    spread, every second of them is the candidate least like those measured, farthest from the nearest of them in the
+    model's inputs. auto spreads where the model sees patches.
 
     Every `refit_every` steps the hyper-parameters are fitted anew, from the prior medians. Values that are NaN or not
     accepted are not learned from. Pending decisions are taken to bring what the model expects: the mean stays, the
@@ -77,7 +78,7 @@ class GaussianProcess(Remembering):
         patch_pixels: Annotated[int, Bounds("pixels", 1, 255)] = 5,
         components: Annotated[int, Bounds("components", 1, 16)] = 3,
         beta: Annotated[float, Bounds("", 0.0, 1000.0)] = 4.0,
-        seeds: Annotated[int, Bounds("steps", 1, 10_000)] = 5,
+        seeds: Annotated[int, Bounds("values", 1, 10_000)] = 5,
         refit_every: Annotated[int, Bounds("steps", 1, 10_000)] = 1,
         test_points: Annotated[int, Bounds("candidates", 1, 4096)] = 256,
         images: Sequence[str] = (),
@@ -155,7 +156,7 @@ class GaussianProcess(Remembering):
 
     @property
     def _ready(self) -> bool:
-        return self.told >= self.seeds and int(self.usable.sum()) >= 2
+        return int(self.usable.sum()) >= max(self.seeds, 2)
 
     @property
     def _refit_due(self) -> bool:

@@ -158,6 +158,16 @@ def test_values_rejected_or_missing_are_not_learned_from() -> None:
     assert np.array_equal(predictions[0], predictions[2])
 
 
+def test_failed_points_do_not_count_towards_the_first_model() -> None:
+    agent = started(12, seeds=3)
+    reasons = []
+    for step, value in enumerate([1.0, np.nan, 2.0, np.nan, 3.0, 2.5], start=1):
+        decision = agent.act({})
+        reasons.append(decision.reason.split()[0])
+        tell(agent, decision, step, value)
+    assert reasons == ["Sobol"] * 5 + ["highest"]
+
+
 def test_a_value_unmasked_later_is_unlearned() -> None:
     field = peaks(2, 16)
     agent, clean = started(16, seeds=6), started(16, seeds=6)
