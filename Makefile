@@ -17,7 +17,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install run test check format bench fresh clean
+.PHONY: help install run test smoke check format bench fresh clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -37,6 +37,9 @@ run: $(STAMP) ## run the default campaign, which ends by saying where its report
 
 test: $(STAMP) ## run the whole test suite; skips are counted and printed
 	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile $(ARGS)
+
+smoke: $(STAMP) ## the smallest benchmark, under a minute: policies on the twin, beside an oracle
+	@$(BIN)/probewright benchmark suite=smoke $(ARGS)
 
 check: $(STAMP) ## ruff, mypy strict, and the import contract
 	$(BIN)/ruff check .
