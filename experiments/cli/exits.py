@@ -32,11 +32,19 @@ def reported(debug: bool) -> Iterator[None]:
 def code_of(error: BaseException) -> int:
     """The exit code that an exception means."""
     from experiments.config.errors import ConfigError
-    from instruments.errors import Refused
+    from instruments.errors import (
+        CalibrationUnknown,
+        DataInvalid,
+        InvalidRequest,
+        NotSupported,
+        OutOfReach,
+        Refused,
+    )
 
-    if isinstance(error, ConfigError):
-        return USAGE
-    return REFUSED if isinstance(error, Refused) else FAILED
+    if isinstance(error, (Refused, CalibrationUnknown)):  # a dose limit that could not be kept is a refusal
+        return REFUSED
+    asked_wrongly = (ConfigError, DataInvalid, InvalidRequest, NotSupported, OutOfReach)  # all before anything began
+    return USAGE if isinstance(error, asked_wrongly) else FAILED
 
 
 def line(error: BaseException) -> str:
