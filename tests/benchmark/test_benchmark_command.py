@@ -194,8 +194,8 @@ def test_every_executor_builds(executor):
 def test_tasks_without_their_data_are_left_out_and_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PROBEWRIGHT_DATA", str(tmp_path / "nowhere"))
     here, left_out = without_absent(compose_benchmark(["suite=standard"]).suite)
-    assert set(here.tasks) == {"film"}
-    assert set(left_out) == {"beps_pto", "cafm_bfo"}
+    assert set(here.tasks) == {"film", "hill"}
+    assert set(left_out) == {"beps_pto", "cafm_bfo", "eels_interface"}
     assert "no file at" in left_out["beps_pto"]
 
 
