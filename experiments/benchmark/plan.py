@@ -58,7 +58,7 @@ def plan(suite: Suite, config_dirs: Sequence[Path] = ()) -> Plan:
 
 
 def _combinations(suite: Suite, config_dirs: Sequence[Path]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-    policies = {ORACLE: [f"agent={'random'}"], **suite.policies}
+    policies = {ORACLE: ["agent=random"], **suite.policies}
     for task, entry in suite.tasks.items():
         for scenario in entry.scenarios:
             for policy, own in policies.items():
