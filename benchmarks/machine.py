@@ -2,43 +2,21 @@
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-PACKAGES = (
-    "probewright",
-    "numpy",
-    "scipy",
-    "numba",
-    "torch",
-    "botorch",
-    "gpytorch",
-    "gymnasium",
-    "mlflow",
-    "hydra-core",
-)
+from experiments.campaign.provenance import processor, versions
 
 
 def fingerprint() -> dict[str, Any]:
     """Processor, cores, memory [GiB], operating system, Python and package versions; no host name and no path."""
     return {
-        "cpu": _cpu_model(),
+        "cpu": processor(),
         "cores": _cores(),
         "memory_GiB": _memory_gib(),
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": versions(),
     }
-
-
-def _cpu_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _cores() -> int:
@@ -50,10 +28,3 @@ def _memory_gib() -> float | None:
     if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
         return None
     return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

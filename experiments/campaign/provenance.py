@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, Any]:
     """What else can change the last bit of a number: processor and threads."""
     threads = {name: os.environ.get(name, "") for name in THREADS}
-    return {"processor": _processor(), "system": platform.system(), "cores": os.cpu_count(), **threads}
+    return {"processor": processor(), "system": platform.system(), "cores": os.cpu_count(), **threads}
 
 
 def git_state(folder: Path) -> dict[str, Any]:
@@ -75,7 +75,8 @@ def _version(name: str) -> str:
 
 
 @cache
-def _processor() -> str:
+def processor() -> str:
+    """The processor's model, as the operating system names it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():
