@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from instruments.capabilities import Field
 from instruments.cost import Cost
 from instruments.errors import OutOfReach
-from instruments.requests import LineScan, Request, ScanImage, SpectrumImage, SubScan
+from instruments.requests import LineScan, Request, ScanImage, SubScan
 
 _LARGEST_MAP = 4096
 
@@ -112,8 +112,9 @@ class Account:
 
 def footprint_nm(request: Request, pixel_nm: float) -> NDArray[np.float64]:
     """Places [n, 2] that share a request's electrons equally, spaced at most half a fluence pixel apart."""
-    if isinstance(request, SpectrumImage):
-        return footprint_nm(request.frame, pixel_nm)
+    frame = getattr(request, "frame", None)
+    if isinstance(frame, ScanImage) and not isinstance(request, SubScan):
+        return footprint_nm(frame, pixel_nm)
     places = request.places_nm()
     if isinstance(request, ScanImage | SubScan):
         origin, right, up = places[0], places[1] - places[0], places[3] - places[0]

@@ -55,6 +55,10 @@ class CostBatch:
         """The cost of one row."""
         return Cost(*(float(getattr(self, n)[index]) for n in self.__dataclass_fields__))
 
+    def scaled(self, fraction: float) -> CostBatch:
+        """The same costs times `fraction`."""
+        return CostBatch(*(getattr(self, n) * fraction for n in self.__dataclass_fields__))
+
     @staticmethod
     def stack(costs: Sequence[Cost]) -> CostBatch:
         """The batch of single costs."""

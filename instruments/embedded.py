@@ -6,7 +6,7 @@ import dataclasses
 import math
 import threading
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,18 @@ class Core(Protocol[W]):
 
     def flawless(self) -> Core[W]:
         """The same samples seen without noise, failures and drift; for the benchmark alone."""
+        ...
+
+
+@runtime_checkable
+class Partial(Protocol):
+    """A core that knows what its worlds are when a request is ended early: where events happen at instants."""
+
+    def perform_part(self, world: Any, batch: RequestBatch, keys: Keys, reached: float) -> tuple[Any, ResultBatch]:
+        """The request of `perform` with the same keys, ended at the fraction `reached` in (0, 1) of its time.
+
+        The results have the shapes of the whole request, the cost is that of the part.
+        """
         ...
 
 
@@ -164,13 +176,18 @@ class Embedded:
         planned = self.core.price(self._world, batch).row(0)
         self._safe.clear()
         self._open()
-        after, result = self.core.perform(self._world, batch, keys.fold(self._root, self._requests + 1))
+        randomness = keys.fold(self._root, self._requests + 1)
+        after, result = self.core.perform(self._world, batch, randomness)
         reached = self._wait(planned.seconds, stop)
-        cost = result.cost.row(0).scaled(reached)
+        if reached < 1 and isinstance(self.core, Partial):
+            after, result = self.core.perform_part(self._world, batch, randomness, reached)
+        elif reached < 1:
+            after = _part_way(self._world, after, self.core.changing, reached)
+            result = dataclasses.replace(result, cost=result.cost.scaled(reached))
+        cost = result.cost.row(0)
         measurement = result.row(0, id, request, {"elapsed_s": self._elapsed_s + cost.seconds})
         if reached < 1:
-            measurement = _leading(measurement, reached, cost)
-            after = _part_way(self._world, after, self.core.changing, reached)
+            measurement = _leading(measurement, reached)
         self._world, self._elapsed_s, self._requests = after, self._elapsed_s + cost.seconds, self._requests + 1
         return measurement
 
@@ -203,14 +220,14 @@ def _part_way(before: Any, after: Any, changing: tuple[str, ...], reached: float
     return dataclasses.replace(after, **moved)
 
 
-def _leading(whole: Measurement, reached: float, cost: Cost) -> Measurement:
+def _leading(whole: Measurement, reached: float) -> Measurement:
     """What was reached of a measurement; raises Stopped where that is no row of any channel."""
     kept = {name: int(reached * len(channel.values)) for name, channel in whole.channels.items()}
     if not any(kept.values()):
         raise Stopped(f"{whole.request.kind} {whole.id!r} was ended before its first row was complete")
     channels = {name: _cut(channel, kept[name]) for name, channel in whole.channels.items()}
     note = f"ended early: {100 * reached:.0f} % of {whole.request.kind} was carried out"
-    return dataclasses.replace(whole, channels=channels, cost=cost, complete=False, note=note)
+    return dataclasses.replace(whole, channels=channels, complete=False, note=note)
 
 
 def _cut(channel: Channel, rows: int) -> Channel:

@@ -10,6 +10,7 @@ from typing import Any
 from instruments.capabilities import Capabilities
 from instruments.requests import (
     Approach,
+    AtomPositions,
     BeamPath,
     BiasSpectroscopy,
     CameraFrame,
@@ -68,6 +69,7 @@ def _frame(here: Point, there: Point) -> ScanImage:
 
 _MAKERS: Mapping[str, Callable[[Point, Point], Request]] = {
     "ScanImage": _frame,
+    "AtomPositions": lambda here, there: AtomPositions(_frame(here, there)),
     "SubScan": lambda here, there: SubScan(_frame(here, there), (2, 8), (0, 5)),
     "LineScan": lambda here, there: LineScan(here, there, 20, 1e-2),
     "SpectrumImage": lambda here, there: SpectrumImage(_frame(here, there), 1e-2),

@@ -1,0 +1,73 @@
+"""Requests: frozen values that say what the instrument shall do next."""
+
+from instruments.requests.base import (
+    KINDS,
+    Force,
+    Nm,
+    Pixels,
+    Point,
+    Request,
+    Seconds,
+    Size,
+    Volts,
+    from_plain,
+    part,
+    request,
+    to_plain,
+)
+from instruments.requests.sample import Register, SetSample
+from instruments.requests.scanning import AtomPositions, LineScan, ScanImage, SubScan
+from instruments.requests.spm import (
+    Approach,
+    BiasSpectroscopy,
+    SetFeedback,
+    TipPath,
+    TipPulse,
+    Withdraw,
+)
+from instruments.requests.stem import (
+    BeamPath,
+    CameraFrame,
+    Dwell,
+    MoveStage,
+    PointSpectrum,
+    SetOptics,
+    SpectrumImage,
+    Until,
+)
+
+__all__ = [
+    "KINDS",
+    "Approach",
+    "AtomPositions",
+    "BeamPath",
+    "BiasSpectroscopy",
+    "CameraFrame",
+    "Dwell",
+    "Force",
+    "LineScan",
+    "MoveStage",
+    "Nm",
+    "Pixels",
+    "Point",
+    "PointSpectrum",
+    "Register",
+    "Request",
+    "ScanImage",
+    "Seconds",
+    "SetFeedback",
+    "SetOptics",
+    "SetSample",
+    "Size",
+    "SpectrumImage",
+    "SubScan",
+    "TipPath",
+    "TipPulse",
+    "Until",
+    "Volts",
+    "Withdraw",
+    "from_plain",
+    "part",
+    "request",
+    "to_plain",
+]
