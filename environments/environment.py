@@ -23,6 +23,7 @@ from instruments.account import Account
 from instruments.batch import CostBatch, RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities
 from instruments.cost import Cost
+from instruments.embedded import Embedded
 from instruments.errors import (
     ConnectionLost,
     DataInvalid,
@@ -38,6 +39,7 @@ from instruments.requests import Request
 from instruments.seam import Instrument, Twin
 
 Observation = dict[str, NDArray[Any]]
+_NEVER = threading.Event()
 _TASK_WORD = 2**40
 """Apart from the words that number an instrument's requests."""
 _FAILURES = (ConnectionLost, DataInvalid, HardwareFault, OutOfReach, Stopped)
@@ -52,6 +54,14 @@ class Step:
     accepted: NDArray[np.bool_]
     reward: float
     terminated: bool
+
+
+@dataclass(frozen=True)
+class _Asked:
+    state: Any
+    legal: NDArray[Any]
+    """[1, ...]."""
+    batches: Sequence[RequestBatch]
 
 
 class Environment(gymnasium.Env[Observation, NDArray[Any]]):
@@ -87,12 +97,14 @@ class Environment(gymnasium.Env[Observation, NDArray[Any]]):
         self.action_space: gymnasium.Space[Any] = task.action_space(self.capabilities)
         self.render_mode = render_mode
         self._limits, self._max_steps = guard or Limits(), max_steps
+        self._unlimited = isinstance(instrument, Embedded) and self._limits.nothing
         self._account = self._fresh_account()
         self._state: Any = None
         self._steps, self._episode, self._sent = 0, 0, 0
         self._running = False
         self._seen: list[tuple[float, float, float]] = []
         self._accepted: NDArray[np.bool_] = np.zeros(0, bool)
+        self._asked: _Asked | None = None
 
     def open(self, seed: int) -> list[Request]:
         """Start the task afresh; the survey's requests. Does not touch the instrument."""
@@ -109,14 +121,15 @@ class Environment(gymnasium.Env[Observation, NDArray[Any]]):
 
     def requests(self, action: Any) -> list[Request]:
         """What an action asks of the instrument; ValueError or InvalidRequest where it is not an action."""
-        legal = checked(self.action_space, action)
-        return [batch.row(0) for batch in self.task.requests(self._state, legal[None])]
+        return [batch.row(0) for batch in self._ask(action).batches]
 
     def update(self, action: Any, measurements: Sequence[Measurement | None]) -> Step:
         """Take in what came of `requests(action)` (None: failed or refused)."""
-        legal = checked(self.action_space, action)[None]
-        results = _results(self.task.requests(self._state, legal), measurements)
-        self._state, outcome = self.task.update(self._state, legal, results)
+        asked = self._ask(action)
+        return self._take(asked, _results(asked.batches, measurements))
+
+    def _take(self, asked: _Asked, results: Sequence[ResultBatch]) -> Step:
+        self._state, outcome = self.task.update(self._state, asked.legal, results)
         self._steps += 1
         value, place = float(outcome.value[0]), results[0].position_nm[0]
         self._seen.append((float(place[0]), float(place[1]), value))
@@ -134,18 +147,20 @@ class Environment(gymnasium.Env[Observation, NDArray[Any]]):
         super().reset(seed=seed)
         chosen = episode_seed(self.np_random, seed)
         self._fresh_sample(chosen)
-        requests = self.open(chosen)
-        measurements, info = self._carry_out(requests)
+        self.open(chosen)
+        results, info = self._carry_out(self.task.survey(self._state))
         if info["refused"]:
             raise Refused(f"the survey of {self.task.name} is refused by the guard: widen its limits")
         self._running = True
-        return self.surveyed(measurements), info
+        self._state = self.task.surveyed(self._state, results)
+        return self._observation(), info
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         if not self._running:
             raise gymnasium.error.ResetNeeded("reset the environment before a step: it has not begun or has ended")
-        measurements, info = self._carry_out(self.requests(action))
-        step = self.update(action, measurements)
+        asked = self._ask(action)
+        results, info = self._carry_out(asked.batches)
+        step = self._take(asked, results)
         truncated = self._max_steps is not None and self._steps >= self._max_steps and not step.terminated
         self._running = not (step.terminated or truncated)
         info["accepted"] = bool(step.accepted[-1])
@@ -164,6 +179,14 @@ class Environment(gymnasium.Env[Observation, NDArray[Any]]):
     def close(self) -> None:
         self.instrument.close()
 
+    def _ask(self, action: Any) -> _Asked:
+        """The requests of an action in the present state; asked once, though a step needs them twice."""
+        legal = checked(self.action_space, action)[None]
+        asked = self._asked
+        if asked is None or asked.state is not self._state or not np.array_equal(asked.legal, legal):
+            asked = self._asked = _Asked(self._state, legal, self.task.requests(self._state, legal))
+        return asked
+
     def _observation(self) -> Observation:
         return {name: array[0].copy() for name, array in self.task.observation(self._state).items()}
 
@@ -180,32 +203,45 @@ class Environment(gymnasium.Env[Observation, NDArray[Any]]):
             raise NotSupported(f"{self.capabilities.name} cannot be reset to a fresh sample: start a new campaign")
         self._episode, self._sent = self._episode + 1, 0
 
-    def _carry_out(self, requests: Sequence[Request]) -> tuple[list[Measurement | None], dict[str, Any]]:
-        done = [self._acquire(request) for request in requests]
-        measurements = [result if isinstance(result, Measurement) else None for result in done]
-        cost = sum((m.cost for m in measurements if m is not None), Cost())
-        refused = any(isinstance(result, Refusal) for result in done)
-        return measurements, {
-            "seconds": float(cost.seconds),
-            "electrons": float(cost.electrons),
-            "refused": refused,
-            "failed": any(result is None for result in done),
+    def _carry_out(self, batches: Sequence[RequestBatch]) -> tuple[list[ResultBatch], dict[str, Any]]:
+        acquire = self._acquire_at_once if self._unlimited and self._steps else self._acquire
+        done = [acquire(batch) for batch in batches]
+        results = [r if isinstance(r, ResultBatch) else _nothing(b.kind) for r, b in zip(done, batches, strict=True)]
+        return results, {
+            "seconds": float(sum(r.cost.seconds[0] for r in results)),
+            "electrons": float(sum(r.cost.electrons[0] for r in results)),
+            "refused": any(isinstance(result, Refusal) for result in done),
+            "failed": None in done,
         }
 
-    def _acquire(self, request: Request) -> Measurement | Refusal | None:
-        """The measurement, the guard's refusal, or None where it failed in a way that a campaign survives."""
-        id = f"{self._episode}-{self._sent}"
-        self._sent += 1
+    def _acquire(self, batch: RequestBatch) -> ResultBatch | Refusal | None:
+        """The result, the guard's refusal, or None where it failed in a way that a campaign survives."""
+        id, request = self._next_id(), batch.row(0)
         try:
             worst = check(request, self.instrument.price(request), self._account, self._limits)
             if isinstance(worst, Refusal):
                 return worst
             self._account.book(id, request, worst)
-            measurement = self.instrument.acquire(request, id=id, stop=threading.Event())
+            measurement = self.instrument.acquire(request, id=id, stop=_NEVER)
         except _FAILURES:
             return None
         self._account.settle(id, measurement.cost)
-        return measurement
+        return ResultBatch.of(measurement)
+
+    def _acquire_at_once(self, batch: RequestBatch) -> ResultBatch | None:
+        """The same result from a twin in this process, where nothing is limited and the guard has nothing to refuse.
+
+        The first requests of an episode always go the long way, so that one that is not valid is found.
+        """
+        try:
+            result: ResultBatch = self.instrument.acquire_batch(batch, id=self._next_id(), stop=_NEVER)  # type: ignore[attr-defined]
+        except _FAILURES:
+            return None
+        return result
+
+    def _next_id(self) -> str:
+        self._sent += 1
+        return f"{self._episode}-{self._sent - 1}"
 
 
 def task_keys(seeds: int | Sequence[int]) -> keys.Keys:

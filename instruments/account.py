@@ -6,6 +6,8 @@ of neither stays booked: an ambiguous command counts as spent.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ from instruments.errors import OutOfReach
 from instruments.requests import LineScan, Request, ScanImage, SubScan
 
 _LARGEST_MAP = 4096
+_LANDED = 1024
 
 
 class FluenceMap:
@@ -61,6 +64,8 @@ class Account:
         self.travel_nm = 0.0
         self._field, self._pixel_nm = field, fluence_pixel_nm
         self._fluence: FluenceMap | None = None
+        self._landed: list[tuple[Request, float]] = []
+        """Electrons that are not yet in the map: it is drawn when somebody asks, or when they are many."""
         self._at: NDArray[np.float64] | None = None
         self._open: dict[str, tuple[Request, Cost]] = {}
 
@@ -69,8 +74,9 @@ class Account:
         if id in self._open:
             return
         self._open[id] = (request, worst)
-        self.travel_nm += self.travel_to(request)
-        if len(places := request.places_nm()):
+        places = request.places_nm()
+        if len(places):
+            self.travel_nm += self._path_nm(places)
             self._at = places[-1]
         self._spend(request, worst)
 
@@ -83,15 +89,12 @@ class Account:
     def travel_to(self, request: Request) -> float:
         """Path [nm] from the present place through the places of a request."""
         places = request.places_nm()
-        if not len(places):
-            return 0.0
-        path = places if self._at is None else np.vstack([self._at, places])
-        return float(np.linalg.norm(np.diff(path, axis=0), axis=-1).sum())
+        return self._path_nm(places) if len(places) else 0.0
 
     @property
     def peak_fluence_e_A2(self) -> float:
         """The largest fluence anywhere [e/A^2]."""
-        return 0.0 if self._fluence is None else float(self._fluence.map_e_A2.max())
+        return 0.0 if self._fluence is None else float(self._map().map_e_A2.max())
 
     def peak_fluence_with(self, request: Request, electrons: float) -> float:
         """The largest fluence [e/A^2] where the request puts its electrons, if it were carried out."""
@@ -102,12 +105,27 @@ class Account:
     def _spend(self, request: Request, cost: Cost) -> None:
         self.booked = self.booked + cost
         if cost.electrons != 0.0:
-            self._map().add(footprint_nm(request, self._pixel_nm), cost.electrons)
+            self._fluence = self._fluence or FluenceMap(self._field, self._pixel_nm)
+            self._landed.append((request, cost.electrons))
+            if len(self._landed) >= _LANDED:
+                self._map()
 
     def _map(self) -> FluenceMap:
-        if self._fluence is None:
-            self._fluence = FluenceMap(self._field, self._pixel_nm)
+        """The fluence map, with all that landed in it."""
+        self._fluence = self._fluence or FluenceMap(self._field, self._pixel_nm)
+        landed, self._landed = self._landed, []
+        for request, electrons in landed:
+            self._fluence.add(footprint_nm(request, self._pixel_nm), electrons)
         return self._fluence
+
+    def _path_nm(self, places: NDArray[np.float64]) -> float:
+        """Length of the path from the present place through places [n, 2], n >= 1."""
+        (x, y), *rest = places.tolist()
+        length = 0.0 if self._at is None else math.hypot(x - self._at[0], y - self._at[1])
+        for next_x, next_y in rest:
+            length += math.hypot(next_x - x, next_y - y)
+            x, y = next_x, next_y
+        return length
 
 
 def footprint_nm(request: Request, pixel_nm: float) -> NDArray[np.float64]:

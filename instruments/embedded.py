@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -71,6 +73,25 @@ class Partial(Protocol):
         ...
 
 
+@dataclass
+class _Done:
+    """A request that was carried out; its measurement is made when somebody wants it."""
+
+    number: int
+    id: str
+    batch: RequestBatch
+    result: ResultBatch
+    elapsed_s: float
+    reached: float
+    request: Request | None
+
+    @functools.cached_property
+    def measurement(self) -> Measurement:
+        request = self.request or self.batch.row(0)
+        whole = self.result.row(0, self.id, request, {"elapsed_s": self.elapsed_s})
+        return whole if self.reached == 1 else _leading(whole, self.reached)
+
+
 _CHUNK_S = 0.05
 _FEWEST, _MOST_UNPACED = 8, 10_000
 
@@ -93,7 +114,8 @@ class Embedded:
         self._busy = threading.RLock()
         self._safe, self._closed = threading.Event(), threading.Event()
         self._world: Any = None
-        self._done: dict[str, tuple[int, Measurement]] = {}
+        self._done: dict[str, _Done] = {}
+        self._priced: tuple[Request, Any, RequestBatch] | None = None
         self._begin(0, {})
 
     def describe(self) -> Capabilities:
@@ -102,20 +124,32 @@ class Embedded:
 
     def price(self, request: Request) -> Cost:
         self._open()
-        return self.core.price(self._world, self._checked(request)).row(0)
+        world, batch = self._world, self._checked(request)
+        price = self.core.price(world, batch).row(0)
+        self._priced = (request, world, batch)
+        return price
 
     def acquire(self, request: Request, *, id: str, stop: Stop) -> Measurement:
         with self._busy:
             self._open()
             if id not in self._done:
-                measurement = self._carry_out(request, id, stop)
-                self._done[id] = (self._requests, measurement)
-            return self._done[id][1]
+                self._carry_out(self._allowed(request), id, stop, request)
+            return self._done[id].measurement
+
+    def acquire_batch(self, batch: RequestBatch, *, id: str, stop: Stop) -> ResultBatch:
+        """As `acquire`, for a request that is still a batch of one row: it is not validated, nor priced on its own.
+
+        What the core cannot do it refuses here too. For environments that have no limits to keep.
+        """
+        with self._busy:
+            self._open()
+            done = self._done.get(id) or self._carry_out(batch, id, stop)
+            return done.result if done.reached == 1 else ResultBatch.of(done.measurement)
 
     def lookup(self, id: str) -> Measurement | None:
         self._open()
         known = self._done.get(id)
-        return None if known is None else known[1]
+        return None if known is None else known.measurement
 
     def make_safe(self) -> None:
         self._safe.set()
@@ -149,7 +183,7 @@ class Embedded:
                 raise DataInvalid(f"the snapshot holds {sorted(world)}, this twin changes {sorted(self.core.changing)}")
             self._world = dataclasses.replace(self._world, **world)
             self._requests, self._elapsed_s = int(snapshot["requests"]), float(snapshot["elapsed_s"])
-            self._done = {id: known for id, known in self._done.items() if known[0] <= self._requests}
+            self._done = {id: known for id, known in self._done.items() if known.number <= self._requests}
             (self._safe.set if snapshot["safe"] else self._safe.clear)()
 
     def truth(self) -> Mapping[str, Any]:
@@ -171,25 +205,31 @@ class Embedded:
         self._done = {}
         self._safe.clear()
 
-    def _carry_out(self, request: Request, id: str, stop: Stop) -> Measurement:
-        batch = self._checked(request)
-        planned = self.core.price(self._world, batch).row(0)
+    def _carry_out(self, batch: RequestBatch, id: str, stop: Stop, request: Request | None = None) -> _Done:
         self._safe.clear()
         self._open()
         randomness = keys.fold(self._root, self._requests + 1)
         after, result = self.core.perform(self._world, batch, randomness)
-        reached = self._wait(planned.seconds, stop)
+        reached = self._wait(float(result.cost.seconds[0]), stop)
         if reached < 1 and isinstance(self.core, Partial):
             after, result = self.core.perform_part(self._world, batch, randomness, reached)
         elif reached < 1:
             after = _part_way(self._world, after, self.core.changing, reached)
             result = dataclasses.replace(result, cost=result.cost.scaled(reached))
-        cost = result.cost.row(0)
-        measurement = result.row(0, id, request, {"elapsed_s": self._elapsed_s + cost.seconds})
+        elapsed_s = self._elapsed_s + float(result.cost.seconds[0])
+        done = _Done(self._requests + 1, id, batch, result, elapsed_s, reached, request)
         if reached < 1:
-            measurement = _leading(measurement, reached)
-        self._world, self._elapsed_s, self._requests = after, self._elapsed_s + cost.seconds, self._requests + 1
-        return measurement
+            done.measurement  # noqa: B018 (raises Stopped, and then nothing was carried out)
+        self._world, self._elapsed_s, self._requests = after, elapsed_s, done.number
+        self._done[id] = done
+        return done
+
+    def _allowed(self, request: Request) -> RequestBatch:
+        """The request as a batch; raises as `price` does, which need not look twice at the same request and world."""
+        if self._priced is None or self._priced[0] is not request or self._priced[1] is not self._world:
+            self.price(request)
+        assert self._priced is not None
+        return self._priced[2]
 
     def _wait(self, seconds: float, stop: Stop) -> float:
         """Let the instrument's time pass in chunks; the fraction reached when somebody ended it."""

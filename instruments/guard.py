@@ -45,6 +45,12 @@ class Limits:
     force_nN: Annotated[float, Bounds("nN", 0.0)] | None = None
     exclude: tuple[Zone, ...] = ()
 
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing is limited, so that no request can be refused."""
+        totals = (self.seconds, self.electrons, self.fluence_e_A2, self.travel_nm, self.bias_V, self.force_nN)
+        return not self.exclude and all(limit is None for limit in totals)
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -80,9 +86,10 @@ def _refusals(request: Request, price: Cost, account: Account, limits: Limits) -
     yield from _totals(price, account, limits)
     yield from _peaks(request, limits)
     yield from _zones(request, limits)
-    travelled = account.travel_nm + account.travel_to(request)
-    if limits.travel_nm is not None and travelled > limits.travel_nm:
-        yield Refusal("travel", f"{travelled:.4g} nm travelled would exceed {limits.travel_nm:.4g} nm")
+    if limits.travel_nm is not None:
+        travelled = account.travel_nm + account.travel_to(request)
+        if travelled > limits.travel_nm:
+            yield Refusal("travel", f"{travelled:.4g} nm travelled would exceed {limits.travel_nm:.4g} nm")
     if limits.fluence_e_A2 is not None:
         peak = account.peak_fluence_with(request, price.electrons)
         if peak > limits.fluence_e_A2:
@@ -104,6 +111,8 @@ def _peaks(request: Request, limits: Limits) -> Iterator[Refusal]:
 
 
 def _zones(request: Request, limits: Limits) -> Iterator[Refusal]:
+    if not limits.exclude:
+        return
     places = request.places_nm()
     for zone in limits.exclude:
         if len(places) and _distance_to_hull(places, np.array(zone.center_nm)) <= zone.radius_nm:

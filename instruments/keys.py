@@ -14,12 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 Keys = NDArray[np.uint64]
 """One 64-bit key per row."""
 
-_M0: Final = np.uint64(0xD2511F53)
-_M1: Final = np.uint64(0xCD9E8D57)
+_MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
+_M0: Final = np.uint64(_MULTIPLIERS[0])
+_M1: Final = np.uint64(_MULTIPLIERS[1])
 _W0: Final = 0x9E3779B9
 _W1: Final = 0xBB67AE85
-_LOW: Final = np.uint64(0xFFFFFFFF)
+_MASK: Final = 0xFFFFFFFF
+_LOW: Final = np.uint64(_MASK)
 _HALF: Final = np.uint64(32)
+_FEW: Final = 16
+"""Up to so many numbers of one key, Python's integers are faster than arrays."""
 
 
 def philox(counter: NDArray[np.uint64], key: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -39,16 +43,32 @@ def keys(seeds: ArrayLike) -> Keys:
     return fold(np.atleast_1d(np.asarray(seeds)).astype(np.uint64), 0x5EED)
 
 
-def fold(parents: Keys, word: ArrayLike) -> Keys:
+def fold(parents: Keys, word: ArrayLike | int) -> Keys:
     """Child keys: `word` (one, or one a row) chooses the child; different words give unrelated keys."""
+    if len(parents) == 1 and isinstance(word, int):
+        low, high, _, _ = _philox_one((word & _MASK, word >> 32 & _MASK, 0, 1), int(parents[0]))
+        return np.array([low | high << 32], np.uint64)
     words = np.broadcast_to(np.asarray(word).astype(np.uint64), parents.shape)
     zero = np.zeros_like(parents)
     out = philox(np.stack([words & _LOW, words >> _HALF, zero, zero + np.uint64(1)], -1), _words(parents))
     return out[..., 0] | (out[..., 1] << _HALF)
 
 
+def _philox_one(counter: tuple[int, int, int, int], key: int) -> tuple[int, int, int, int]:
+    """`philox` of one counter in Python's integers, bit for bit: ten times faster than arrays of one."""
+    c0, c1, c2, c3 = counter
+    k0, k1 = key & _MASK, key >> 32
+    for _ in range(10):
+        p0, p1 = _MULTIPLIERS[0] * c0, _MULTIPLIERS[1] * c2
+        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1 & _MASK, (p0 >> 32) ^ c3 ^ k1, p0 & _MASK
+        k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
+    return c0, c1, c2, c3
+
+
 def uniform(parents: Keys, draws: int) -> NDArray[np.float64]:
     """[B, draws] numbers in the open interval (0, 1) with 53 bits; draw j of a key does not depend on `draws`."""
+    if len(parents) == 1 and draws <= _FEW:
+        return np.array([_few_uniform(int(parents[0]), draws)])
     blocks = np.arange((draws + 1) // 2, dtype=np.uint64)
     zero = np.zeros_like(blocks)
     counter = np.stack([blocks & _LOW, blocks >> _HALF, zero, zero], -1)
@@ -56,6 +76,12 @@ def uniform(parents: Keys, draws: int) -> NDArray[np.float64]:
     bits = out[..., 0::2] | (out[..., 1::2] << _HALF)
     mantissa = (bits.reshape(len(parents), -1)[:, :draws] >> np.uint64(12)).astype(np.float64)
     return (mantissa + 0.5) * 2.0**-52
+
+
+def _few_uniform(parent: int, draws: int) -> list[float]:
+    words = [word for block in range((draws + 1) // 2) for word in _philox_one((block, 0, 0, 0), parent)]
+    bits = (low | high << 32 for low, high in zip(words[0::2], words[1::2], strict=True))
+    return [((value >> 12) + 0.5) * 2.0**-52 for value in bits][:draws]
 
 
 def normal(parents: Keys, draws: int) -> NDArray[np.float64]:

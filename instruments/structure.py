@@ -8,6 +8,8 @@ from numbers import Integral, Real
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 _HINTS: dict[type[Any], dict[str, Any]] = {}
+_PLAIN: dict[type[Any], tuple[tuple[str, Any], ...]] = {}
+"""By class, for each field: the type that values nearly always have, so that nothing more need be asked."""
 _NAMES: dict[Any, str] = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
 _NUMBERS: dict[Any, type[Any]] = {float: Real, int: Integral}
 
@@ -18,12 +20,29 @@ def misfits(instance: object) -> list[str]:
     if cls not in _HINTS:
         hints = get_type_hints(cls)
         _HINTS[cls] = {f.name: hints[f.name] for f in fields(cls)}  # type: ignore[arg-type]
+        _PLAIN[cls] = tuple((name, _plain(hint)) for name, hint in _HINTS[cls].items())
     said = []
-    for name, hint in _HINTS[cls].items():
+    for name, plain in _PLAIN[cls]:
         value = getattr(instance, name)
-        if not fits(hint, value):
+        if not _is(plain, value) and not fits(hint := _HINTS[cls][name], value):
             said.append(f"{name} must be {wanted(hint)}, got {value!r}")
     return said
+
+
+def _plain(hint: Any) -> Any:
+    """A class, or a tuple of classes, that fits a hint as it stands; object where there is no such."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _plain(inner[0])
+    if origin is tuple and inner[-1] is not Ellipsis:
+        return tuple(map(_plain, inner))
+    return hint if isinstance(hint, type) and origin is None else object
+
+
+def _is(plain: Any, value: Any) -> bool:
+    if type(plain) is tuple:
+        return type(value) is tuple and len(value) == len(plain) and all(map(_is, plain, value))
+    return type(value) is plain
 
 
 def fits(hint: Any, value: Any) -> bool:

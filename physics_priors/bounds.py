@@ -83,7 +83,10 @@ def violations(instance: object) -> list[str]:
     said = []
     cls: type[Any] = type(instance)
     for name, allowed in field_bounds(cls).items():
-        for value in _numbers(getattr(instance, name)):
+        whole = getattr(instance, name)
+        if type(whole) is float and allowed.contains(whole):
+            continue
+        for value in _numbers(whole):
             if not _is_number(value):
                 said.append(f"{name} must be a number, got {value!r}")
             elif not allowed.contains(float(value)):

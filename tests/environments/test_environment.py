@@ -9,7 +9,14 @@ from environments.scalarisers import LoopArea
 from environments.tasks.find_peak import FindPeak
 from environments.tasks.spectroscopy_map import SpectroscopyMap
 from instruments.embedded import Embedded
-from instruments.errors import CalibrationUnknown, HardwareFault, NotSupported, OutOfReach, Refused
+from instruments.errors import (
+    CalibrationUnknown,
+    HardwareFault,
+    InvalidRequest,
+    NotSupported,
+    OutOfReach,
+    Refused,
+)
 from instruments.guard import Limits, Zone
 from instruments.requests import BiasSpectroscopy
 from instruments.twins.flat import Flat
@@ -214,3 +221,24 @@ def test_close_closes_the_instrument(small_film) -> None:
     environment.close()
     with pytest.raises(Closed):
         environment.reset(seed=0)
+
+
+def test_an_environment_without_limits_gives_bit_for_bit_what_a_guarded_one_gives(small_film) -> None:
+    """Where nothing is limited a twin is asked the short way; limits that are never reached change nothing."""
+    episodes = []
+    for guard in (None, Limits(seconds=1e9, electrons=1e9)):
+        environment = make(small_film(noise=0.2), guard=guard)
+        first, _ = environment.reset(seed=5)
+        steps = [environment.step(np.array([x, -x])) for x in (-0.9, 0.9, 0.2, -0.9)]
+        episodes.append([(first, 0.0, False, False, {}), *steps])
+    for short, guarded in zip(*episodes, strict=True):
+        assert equal(short[0], guarded[0])
+        assert short[1:] == guarded[1:]
+
+
+def test_the_first_requests_of_an_episode_are_validated_though_nothing_is_limited() -> None:
+    environment = Environment(Embedded(Flat()), FindPeak(exposure_s=0.1))
+    environment.reset(seed=0)
+    object.__setattr__(environment.task, "exposure_s", -1.0)
+    with pytest.raises(InvalidRequest, match="exposure_s"):
+        environment.step(np.array([0.1, 0.1]))

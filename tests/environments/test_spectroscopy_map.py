@@ -1,5 +1,6 @@
 """The spectroscopy map: what it asks for, how it values, rewards, ends, and what it refuses."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -144,10 +145,10 @@ def test_an_outlier_that_stood_alone_is_unmasked_later_and_its_gain_taken_back(s
 
     environment = make(small_film(fault=garbage_at_the_right))
     said = []
-    for x in (-0.9, 0.9, -0.4, 0.2, -0.9, -0.4):
-        requests = environment.requests(np.array([x, 0.0]))
-        done, _ = environment._carry_out(requests)
-        said.append(environment.update(np.array([x, 0.0]), done))
+    for i, x in enumerate((-0.9, 0.9, -0.4, 0.2, -0.9, -0.4)):
+        (request,) = environment.requests(np.array([x, 0.0]))
+        measured = environment.instrument.acquire(request, id=f"by hand {i}", stop=threading.Event())
+        said.append(environment.update(np.array([x, 0.0]), [measured]))
     assert said[1].accepted.tolist() == [True, True]
     assert said[1].reward > 0
     assert said[-1].accepted.tolist() == [True, False, True, True, True, True]

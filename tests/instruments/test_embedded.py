@@ -1,6 +1,6 @@
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -198,3 +198,30 @@ def test_elapsed_time_is_read_back_with_every_measurement() -> None:
     twin = flat()
     first, second = (twin.acquire(HERE, id=id, stop=NEVER) for id in "ab")
     assert second.state["elapsed_s"] == pytest.approx(first.cost.seconds + second.cost.seconds)
+
+
+class Ticking(Flat):
+    """Knows where it is when it is ended early: the probe goes by thirds."""
+
+    def perform_part(self, world, batch, keys, reached):
+        after, result = self.perform(world, batch, keys)
+        part = replace(result, cost=result.cost.scaled(reached))
+        return replace(after, probe_nm=np.floor(3 * reached) / 3 * after.probe_nm), part
+
+
+def test_a_core_that_knows_its_instants_says_what_a_stopped_request_left() -> None:
+    twin = Embedded(Ticking())
+    measured = twin.acquire(PointSpectrum((300.0, 0.0), 0.4), id="a", stop=StopAfter(7))
+    assert not measured.complete
+    assert twin.snapshot()["world"]["probe_nm"][0, 0] == pytest.approx(100.0)
+    assert measured.cost.seconds == pytest.approx(7 / 14 * 0.7, rel=0.05)
+
+
+def test_a_batch_of_one_row_is_the_same_request_and_the_same_id() -> None:
+    one, other = flat(), flat()
+    result = one.acquire_batch(RequestBatch.of(HERE), id="a", stop=NEVER)
+    measured = other.acquire(HERE, id="a", stop=NEVER)
+    assert result.values["signal"][0].tobytes() == measured.channels["signal"].values.tobytes()
+    assert same(one.lookup("a"), measured)
+    assert same(one.acquire(HERE, id="a", stop=NEVER), measured)
+    assert one.snapshot()["requests"] == 1

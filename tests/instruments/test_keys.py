@@ -69,3 +69,11 @@ def test_children_never_collide_in_a_large_family() -> None:
     root = np.repeat(keys.keys(np.arange(20)), 1000)
     children = keys.fold(root, np.tile(np.arange(1000), 20))
     assert len(np.unique(children)) == 20_000
+
+
+@given(st.integers(0, 2**63), st.integers(0, 2**64 - 1), st.integers(1, 16))
+def test_one_key_gets_from_python_integers_what_a_batch_gets_from_arrays(seed: int, word: int, draws: int) -> None:
+    one = keys.keys(seed)
+    two = np.repeat(one, 2)
+    assert keys.fold(one, word)[0] == keys.fold(two, word)[0]
+    assert np.array_equal(keys.uniform(one, draws)[0], keys.uniform(two, draws)[0])
