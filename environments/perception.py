@@ -1,47 +1,37 @@
 """Perception: questions about the sample that no single measurement answers, between instrument and task.
 
-A task asks `AtomPositions` of a `Perceive` and does not know who answers: a finder that reads an image, which exists
-on every microscope, or a twin's ideal detector with stated noise. So one task has three sources: twin, recording with
-a finder, instrument with a finder.
+A task asks `AtomPositions` and does not know who answers: a twin's own detector at the price of the frame, or, on
+every microscope that takes images, a finder that reads one. So one task has three sources: a twin, a recording with a
+finder, an instrument with a finder.
 """
 
 from __future__ import annotations
 
-import threading
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Protocol, cast, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instruments import keys as random
+from instruments.capabilities import Capabilities
 from instruments.cost import Cost
 from instruments.errors import NotSupported
-from instruments.keys import Keys
-from instruments.measurement import Measurement
-from instruments.requests import ScanImage
-from instruments.seam import Instrument
-from physics_priors.bounds import Bounds
+from instruments.measurement import Axis, Channel, Measurement
+from instruments.requests import AtomPositions, Request
+from instruments.seam import Instrument, Stop, Twin
 
-
-@dataclass(frozen=True)
-class AtomPositions:
-    """Where are the atoms inside this frame? `frame` is also the image that a finder would read."""
-
-    frame: ScanImage
+_IMAGE = ".image"
 
 
 @dataclass(frozen=True)
 class Atoms:
-    """The answer: positions_nm [n, 2] in the sample frame, who gave it, its stated noise, and what it cost.
-
-    noise_nm is the standard deviation of each coordinate, None where the source does not know it.
-    """
+    """What a finder saw: positions [n, 2] nm in the sample frame, intensities [n], atomic numbers [n], NaN unknown."""
 
     positions_nm: NDArray[np.float64]
-    source: str
-    noise_nm: float | None
-    cost: Cost
+    intensity: NDArray[np.float64]
+    species: NDArray[np.float64]
 
 
 class Finder(Protocol):
@@ -49,58 +39,84 @@ class Finder(Protocol):
 
     name: str
 
-    def find(self, image: Measurement) -> NDArray[np.float64]:
-        """Positions [n, 2] nm in the sample frame."""
+    def find(self, image: Measurement) -> Atoms:
+        """The atoms of one image; raises DataInvalid where it cannot be read."""
         ...
 
 
-@runtime_checkable
-class Ideal(Protocol):
-    """A twin of which an ideal detector may be asked; `instruments.embedded.Embedded` is one."""
+class Perceiving:
+    """An instrument that also answers `AtomPositions`: it takes the frame and has a finder look at it.
 
-    def ideal(self, detector: str) -> NDArray[np.float64]:
-        """What the twin's detector of that name sees now; NotSupported where it has none."""
-        ...
-
-
-@dataclass(frozen=True)
-class TwinDetector:
-    """An ideal detector: the twin's own `atoms_nm` inside the frame, with normal noise on each coordinate.
-
-    It costs nothing, because it stands for perception and not for imaging, and the same key gives the same noise.
+    Everything else goes to `instrument` as it is. The image is part of the answer, so that a journal holds what the
+    atoms were found in; an id is carried out once, also after a restart.
     """
 
-    noise_nm: Annotated[float, Bounds("nm", 0.0)]
+    def __init__(self, instrument: Instrument, finder: Finder) -> None:
+        described = instrument.describe()
+        if "ScanImage" not in described.requests:
+            raise NotSupported(f"{described.name} takes no ScanImage, so no finder can see atoms in one")
+        self.instrument, self._finder = instrument, finder
 
-    def answer(self, twin: Ideal, asked: AtomPositions, key: Keys) -> Atoms:
-        """The atoms of the present world, with the noise of `key` [1]."""
-        atoms = twin.ideal("atoms_nm").reshape(-1, 2)
-        noise = random.normal(key, atoms.size).reshape(-1, 2) * self.noise_nm
-        inside = _inside(asked.frame, atoms)
-        return Atoms(atoms[inside] + noise[inside], "ideal detector", self.noise_nm, Cost())
+    def describe(self) -> Capabilities:
+        inner = self.instrument.describe()
+        channels = {"position": "nm", "intensity": "", "species": ""} | dict(inner.channels["ScanImage"])
+        return dataclasses.replace(
+            inner,
+            requests=inner.requests | {"AtomPositions"},
+            channels={**inner.channels, "AtomPositions": channels},
+        )
+
+    def price(self, request: Request) -> Cost:
+        return self.instrument.price(request.frame if isinstance(request, AtomPositions) else request)
+
+    def acquire(self, request: Request, *, id: str, stop: Stop) -> Measurement:
+        if not isinstance(request, AtomPositions):
+            return self.instrument.acquire(request, id=id, stop=stop)
+        return self._answer(self.instrument.acquire(request.frame, id=id + _IMAGE, stop=stop), request, id)
+
+    def lookup(self, id: str) -> Measurement | None:
+        image = self.instrument.lookup(id + _IMAGE)
+        if image is None:
+            return self.instrument.lookup(id)
+        frame: Any = image.request
+        return self._answer(image, AtomPositions(frame), id)
+
+    def make_safe(self) -> None:
+        self.instrument.make_safe()
+
+    def close(self) -> None:
+        self.instrument.close()
+
+    def _answer(self, image: Measurement, request: AtomPositions, id: str) -> Measurement:
+        atoms = self._finder.find(image)
+        number = Axis("atom", "", np.arange(len(atoms.positions_nm), dtype=float))
+        channels = {
+            "position": Channel(atoms.positions_nm, "nm", (number, Axis("coordinate", "", np.arange(2.0)))),
+            "intensity": Channel(atoms.intensity, "", (number,)),
+            "species": Channel(atoms.species, "", (number,)),
+        }
+        note = f"{image.note}; {self._finder.name}" if image.note else self._finder.name
+        return dataclasses.replace(image, id=id, request=request, channels={**image.channels, **channels}, note=note)
 
 
-class Perceive:
-    """Answers questions about the sample: from an image by a finder, or from a twin by an ideal detector."""
+class PerceivingTwin(Perceiving):
+    """As `Perceiving`, over a twin."""
 
-    def __init__(self, instrument: Instrument, finder: Finder | TwinDetector | None) -> None:
-        name = instrument.describe().name
-        if finder is None:
-            raise NotSupported(f"nothing finds atoms in images of {name}: give a finder, or a TwinDetector on a twin")
-        if isinstance(finder, TwinDetector) and not isinstance(instrument, Ideal):
-            raise NotSupported(f"{name} is no twin: its atoms must be found in an image, give a finder")
-        self._instrument, self._finder = instrument, finder
+    instrument: Twin
 
-    def atoms(self, asked: AtomPositions, *, id: str, key: Keys) -> Atoms:
-        """The atoms; a finder takes one image under `id`, an ideal detector takes its noise from `key` [1]."""
-        if isinstance(self._finder, TwinDetector):
-            return self._finder.answer(cast(Ideal, self._instrument), asked, key)
-        image = self._instrument.acquire(asked.frame, id=id, stop=threading.Event())
-        return Atoms(self._finder.find(image), self._finder.name, None, image.cost)
+    def reset(self, seed: int, scenario: Mapping[str, Any]) -> None:
+        self.instrument.reset(seed, scenario)
+
+    def snapshot(self) -> Mapping[str, Any]:
+        return self.instrument.snapshot()
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        self.instrument.restore(snapshot)
+
+    def truth(self) -> Mapping[str, Any]:
+        return self.instrument.truth()
 
 
-def _inside(frame: ScanImage, places_nm: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which places [n, 2] lie in the frame, its rotation included."""
-    cos, sin = np.cos(frame.rotation_rad), np.sin(frame.rotation_rad)
-    offset = (places_nm - np.array(frame.center_nm)) @ np.array([[cos, -sin], [sin, cos]])
-    return np.asarray((np.abs(offset) <= np.array(frame.size_nm) / 2).all(-1))
+def perceiving(instrument: Instrument, finder: Finder) -> Perceiving:
+    """The instrument with a finder's eyes; a twin stays a twin. Raises NotSupported where it takes no images."""
+    return (PerceivingTwin if isinstance(instrument, Twin) else Perceiving)(instrument, finder)

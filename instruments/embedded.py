@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from instruments import keys
 from instruments.batch import CostBatch, RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities
 from instruments.cost import Cost
-from instruments.errors import Closed, DataInvalid, NotSupported, Stopped
+from instruments.errors import Closed, DataInvalid, Stopped
 from instruments.keys import Keys
 from instruments.measurement import Channel, Measurement
 from instruments.requests import Request
@@ -189,14 +188,6 @@ class Embedded:
     def truth(self) -> Mapping[str, Any]:
         self._open()
         return dict(self.core.truth(self._world, 0))
-
-    def ideal(self, detector: str) -> NDArray[np.float64]:
-        """What the core's ideal detector, its method `detector(world, row) -> array`, sees now; NotSupported else."""
-        self._open()
-        sees = getattr(self.core, detector, None)
-        if sees is None:
-            raise NotSupported(f"{self.core.describe().name} has no ideal detector {detector!r}")
-        return np.array(sees(self._world, 0), dtype=np.float64)
 
     def _begin(self, seed: int, scenario: Mapping[str, Any]) -> None:
         self._root = keys.keys(seed)

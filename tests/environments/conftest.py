@@ -62,9 +62,6 @@ class SmallFilm:
     def truth(self, world: World, row: int) -> Mapping[str, Any]:
         return {"hidden": float(world.hidden[row, 0]), "planted": PLANTED, "map": np.full((4, 4), PLANTED)}
 
-    def atoms_nm(self, world: World, row: int) -> NDArray[np.float64]:
-        return np.array([[10.0, 0.0], [40.0, 20.0], [95.0, 45.0]])
-
     def _image(self, world: World, batch: RequestBatch, keys: Keys) -> tuple[Any, ...]:
         rows, columns = batch.shared["shape"]
         values = random.normal(keys, rows * columns).reshape(-1, rows, columns) + 1e3

@@ -1,15 +1,20 @@
-"""Atom positions from a twin's ideal detector or from an image; and who cannot answer says so."""
+"""Atom positions from an image by a finder: the instrument stays what it was, and gets eyes."""
+
+import threading
 
 import numpy as np
 import pytest
 
-from environments.perception import AtomPositions, Perceive, TwinDetector
-from instruments import keys
+from environments.perception import Atoms, perceiving
+from instruments.check.bench import same
+from instruments.conform import conform
 from instruments.embedded import Embedded
 from instruments.errors import NotSupported
-from instruments.requests import ScanImage
+from instruments.requests import AtomPositions, BiasSpectroscopy, ScanImage
+from instruments.seam import Instrument, Twin
 from instruments.twins.flat import Flat
 
+NEVER = threading.Event()
 WHOLE = AtomPositions(ScanImage((50.0, 0.0), (100.0, 100.0), (8, 8), 1e-3))
 
 
@@ -21,44 +26,57 @@ class Brightest:
     def find(self, image):
         values = image.channels["height"].values
         row, column = np.unravel_index(np.argmax(values), values.shape)
-        return np.array([[column, row]], dtype=float)
+        return Atoms(np.array([[column, row]], dtype=float), np.array([values.max()]), np.array([np.nan]))
 
 
-def test_the_ideal_detector_sees_the_atoms_of_the_frame(small_film) -> None:
-    perceive = Perceive(Embedded(small_film()), TwinDetector(noise_nm=0.0))
-    atoms = perceive.atoms(WHOLE, id="a", key=keys.keys(0))
-    assert atoms.positions_nm.tolist() == [[10.0, 0.0], [40.0, 20.0], [95.0, 45.0]]
-    assert (atoms.source, atoms.noise_nm, atoms.cost.seconds) == ("ideal detector", 0.0, 0.0)
-    corner = AtomPositions(ScanImage((90.0, 40.0), (20.0, 20.0), (8, 8), 1e-3))
-    assert perceive.atoms(corner, id="b", key=keys.keys(0)).positions_nm.tolist() == [[95.0, 45.0]]
-    turned = AtomPositions(ScanImage((25.0, 10.0), (40.0, 2.0), (8, 8), 1e-3, rotation_rad=float(np.arctan2(20, 30))))
-    assert len(perceive.atoms(turned, id="c", key=keys.keys(0)).positions_nm) == 2
+def test_a_finder_reads_the_frame_and_the_answer_has_its_cost_and_the_image(small_film) -> None:
+    eyes, plain = perceiving(Embedded(small_film()), Brightest()), Embedded(small_film())
+    answer = eyes.acquire(WHOLE, id="a", stop=NEVER)
+    image = plain.acquire(WHOLE.frame, id="a", stop=NEVER)
+    assert answer.request == WHOLE
+    assert answer.cost == image.cost
+    assert eyes.price(WHOLE) == plain.price(WHOLE.frame)
+    row, column = np.unravel_index(np.argmax(image.channels["height"].values), (8, 8))
+    assert answer.channels["position"].values.tolist() == [[column, row]]
+    assert np.array_equal(answer.channels["height"].values, image.channels["height"].values)
+    assert "brightest pixel" in answer.note
+    conform(answer, WHOLE, eyes.describe())
 
 
-def test_its_noise_is_as_stated_and_of_its_key(small_film) -> None:
-    perceive = Perceive(Embedded(small_film()), TwinDetector(noise_nm=0.5))
-    root = keys.keys(3)
-    answers = np.stack([perceive.atoms(WHOLE, id="a", key=keys.fold(root, i)).positions_nm for i in range(400)])
-    assert answers.std(0) == pytest.approx(0.5, abs=0.08)
-    again = perceive.atoms(WHOLE, id="a", key=keys.fold(root, 7)).positions_nm
-    assert np.array_equal(again, answers[7])
+def test_an_id_is_looked_at_once_and_found_again(small_film) -> None:
+    eyes = perceiving(Embedded(small_film(noise=0.3)), Brightest())
+    answer = eyes.acquire(WHOLE, id="a", stop=NEVER)
+    assert same(eyes.acquire(WHOLE, id="a", stop=NEVER), answer)
+    assert same(eyes.lookup("a"), answer)
+    assert eyes.lookup("b") is None
+    assert eyes.snapshot()["requests"] == 1
 
 
-def test_a_finder_reads_an_image_and_the_image_has_its_cost(small_film) -> None:
-    atoms = Perceive(Embedded(small_film()), Brightest()).atoms(WHOLE, id="a", key=keys.keys(0))
-    assert atoms.positions_nm.shape == (1, 2)
-    assert (atoms.source, atoms.noise_nm, atoms.cost.seconds) == ("brightest pixel", None, 2.0)
+def test_everything_else_goes_through_and_a_twin_stays_a_twin(small_film) -> None:
+    eyes, plain = perceiving(Embedded(small_film()), Brightest()), Embedded(small_film())
+    assert isinstance(eyes, Twin)
+    eyes.reset(4, {})
+    plain.reset(4, {})
+    loop = BiasSpectroscopy((20.0, 10.0), -8.0, 8.0, 64, 0.01)
+    assert same(eyes.acquire(loop, id="a", stop=NEVER), plain.acquire(loop, id="a", stop=NEVER))
+    assert same(eyes.lookup("a"), plain.lookup("a"))
 
 
-def test_who_cannot_answer_says_so(small_film) -> None:
-    with pytest.raises(NotSupported, match="give a finder"):
-        Perceive(Embedded(small_film()), None)
-    with pytest.raises(NotSupported, match="atoms_nm"):
-        Perceive(Embedded(Flat()), TwinDetector(0.0)).atoms(WHOLE, id="a", key=keys.keys(0))
-
+def test_an_instrument_that_is_no_twin_has_no_truth(small_film) -> None:
     class Real:
-        def describe(self):
-            return Flat().describe()
+        def __init__(self):
+            self._twin = Embedded(small_film())
 
-    with pytest.raises(NotSupported, match="no twin"):
-        Perceive(Real(), TwinDetector(0.0))
+        def __getattr__(self, name):
+            if name in ("truth", "reset", "snapshot", "restore"):
+                raise AttributeError(name)
+            return getattr(self._twin, name)
+
+    eyes = perceiving(Real(), Brightest())
+    assert isinstance(eyes, Instrument)
+    assert not isinstance(eyes, Twin)
+
+
+def test_an_instrument_without_images_cannot_be_given_eyes() -> None:
+    with pytest.raises(NotSupported, match="ScanImage"):
+        perceiving(Embedded(Flat()), Brightest())
