@@ -22,13 +22,14 @@ class Problem:
 
     Actions are vectors in [low, high] (each [d]), or 0 .. choices - 1 where `choices` is given. candidates [n, d]
     lists the actions to choose from, positions_nm [n, 2] and pixels [n, 2] (row, column in the images) where they
-    lie; images [rows, columns] are static context. `objective`: find the largest value, or map the value everywhere.
+    lie; images [rows, columns] are static context. `objective`: find the largest value or the smallest, or map the
+    value everywhere.
     travel_nm_s and dwell_s let an agent weigh cost; None where unknown.
     """
 
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    objective: Literal["maximise", "map"]
+    objective: Literal["maximise", "minimise", "map"]
     value_name: str
     value_unit: str
     choices: int | None = None
@@ -104,6 +105,15 @@ class Agent(Protocol):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to a `state` of the same agent, after `begin` with the same problem and seed."""
+        ...
+
+
+@runtime_checkable
+class Believes(Protocol):
+    """An agent that has beliefs to show which are no map of the value: a posterior over rates, say."""
+
+    def beliefs(self) -> Mapping[str, Any]:
+        """What is believed now, as plain values and arrays by name; empty before there is anything. Changes nothing."""
         ...
 
 

@@ -44,7 +44,7 @@ class Brief:
     (row, column of `images`) say where they are; images are the survey's channels, [rows, columns] each.
     """
 
-    objective: Literal["maximise", "map"]
+    objective: Literal["maximise", "minimise", "map"]
     value_name: str
     value_unit: str
     candidates: NDArray[np.float64] | None = None

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,30 @@ def write_yaml(path: Path, config: Mapping[str, Any]) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON; NaN becomes null, so that every reader can read it."""
     write_atomic(path, json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
+
+
+def write_truth(path: Path, truth: Mapping[str, Any]) -> None:
+    """Write what a twin knew as arrays; names inside a mapping are joined by dots, what is no array is left out."""
+    import numpy as np
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
+    try:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **dict(_arrays(truth)))
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _arrays(truth: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    import numpy as np
+
+    for name, value in truth.items():
+        if isinstance(value, Mapping):
+            yield from _arrays(value, f"{prefix}{name}.")
+        elif (array := np.asarray(value)).dtype.kind in "fiubcU":
+            yield f"{prefix}{name}", array
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.protocol import Agent, Decision, Observation, Predicts, Transition
+from agents.protocol import Agent, Believes, Decision, Observation, Predicts, Transition
 from environments.environment import Environment, Step
 from experiments.campaign.commander import Commander, Purpose
 from experiments.campaign.ended import Ended
@@ -69,12 +69,12 @@ class Loop:
         self._stop_after_survey(survey)
         self.observation: Observation = self.environment.surveyed(survey)
         brief = self.environment.brief()
-        self.tally.maximise = brief.objective == "maximise"
+        self.tally.objective = brief.objective
         self.value_name, self.value_unit = brief.value_name, brief.value_unit
         self.registration = Registration(
             self.settings.housekeeping, survey[0] if survey else None, self.environment.capabilities
         )
-        self.commander.note("brief", 0, brief_to_plain(brief))
+        self.commander.note("brief", 0, {"task": self.environment.task.name} | brief_to_plain(brief))
         self.agent.begin(problem_of(brief, self.environment.action_space), self.settings.seed)
         if self.past.checkpoint is not None:
             self.agent.restore(self.past.checkpoint[1])
@@ -185,7 +185,10 @@ class Loop:
         self.note_model()
 
     def note_model(self) -> None:
-        """Have the agent's present belief journalled, where it has one."""
+        """Have the agent's present model and beliefs journalled, where it has any."""
+        beliefs = self.agent.beliefs() if isinstance(self.agent, Believes) else {}
+        if beliefs:
+            self.commander.note("belief", self.tally.steps, beliefs)
         prediction = self.agent.predict() if isinstance(self.agent, Predicts) else None
         if prediction is not None:
             maps: dict[str, Any] = {n: np.asarray(getattr(prediction, n), np.float32) for n in ("mean", "std")}

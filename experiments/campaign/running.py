@@ -246,7 +246,7 @@ def _close(under_way: Run, ended: Ended, watch: Watch) -> Result:
     finally:
         under_way.journal.close()
         under_way.book.close()
-    for what, write in (("summary", _write_summary), ("report", _write_report)):
+    for what, write in (("summary", _write_summary), ("truth", _write_truth), ("report", _write_report)):
         try:
             write(under_way, ended)
         except Exception as error:
@@ -258,6 +258,12 @@ def _close(under_way: Run, ended: Ended, watch: Watch) -> Result:
 def _write_summary(under_way: Run, ended: Ended) -> None:
     content = summarise(under_way.loop, ended, under_way.folder, under_way.loop.decide_s)
     folders.write_json(under_way.folder / "summary.json", content)
+
+
+def _write_truth(under_way: Run, ended: Ended) -> None:
+    """What only a twin knows, for the report alone: nobody decides anything any more."""
+    if under_way.settings.report and ended.status == "finished" and isinstance(under_way.instrument, Twin):
+        folders.write_truth(under_way.folder / "truth.npz", under_way.instrument.truth())
 
 
 def _write_report(under_way: Run, ended: Ended) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ Place = tuple[float, float] | None
 class Tally:
     """Grows by one entry a step; `accepted` is replaced as a whole, since later data may unmask an outlier."""
 
-    maximise: bool = True
+    objective: Literal["maximise", "minimise", "map"] = "maximise"
     values: list[float] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     candidates: list[int | None] = field(default_factory=list)
@@ -48,13 +48,13 @@ class Tally:
     def best(self) -> int | None:
         """Index of the best standing value; None before there is one, and on mapping tasks."""
         order = self._order()
-        return int(order[0]) if len(order) and self.maximise else None
+        return int(order[0]) if len(order) and self.objective != "map" else None
 
     def top(self, count: int = 5) -> list[dict[str, Any]]:
         """The best standing values, each place once."""
         found: list[dict[str, Any]] = []
         seen: set[Any] = set()
-        for i in self._order() if self.maximise else ():
+        for i in self._order() if self.objective != "map" else ():
             place = self.candidates[i] if self.candidates[i] is not None else self.places[i]
             if place is None or place not in seen:
                 seen.add(place)
@@ -73,4 +73,5 @@ class Tally:
     def _order(self) -> NDArray[np.intp]:
         values = np.array(self.values, dtype=float)
         standing = np.flatnonzero(np.isfinite(values) & self.accepted) if len(values) else np.zeros(0, np.intp)
-        return standing[np.argsort(-values[standing], kind="stable")]
+        sign = 1.0 if self.objective == "minimise" else -1.0
+        return standing[np.argsort(sign * values[standing], kind="stable")]

@@ -13,6 +13,7 @@ from experiments.report import figures, tables
 from experiments.report.headline import headline, key_figures
 from experiments.report.markup import Markup, el, page, section
 from experiments.report.story import Story, read
+from experiments.report.tasks import of_task
 
 
 def write(folder: Path) -> Path:
@@ -22,7 +23,7 @@ def write(folder: Path) -> Path:
     """
     story = read(folder.absolute())
     with open_reader(folder / "journal.sqlite") as reader:
-        drawn = figures.all_of(story, reader)
+        drawn = [*figures.all_of(story, reader), *of_task(story, reader)]
     text = page(f"{story.meta.get('name') or folder.name} – Probewright", *_body(story, drawn))
     return _replace(folder / "report.html", text)
 

@@ -29,7 +29,7 @@ def _trajectory(story: Story, reader: Reader) -> Markup | None:
     under = f"On the structural image ({picture.name}), row 0 at the top. " if picture and not frame.is_line else ""
     off = int((~story.standing()).sum())
     caption = f"{under}Colour: value (left) and step (right)." if not frame.is_line else "Colour: step."
-    caption += f" Ringed: the {'best' if story.maximises else 'largest'} value." if story.best() else ""
+    caption += f" Ringed: the {'best' if story.seeks else 'largest'} value." if story.best() else ""
     caption += f" Crossed out: {off} measurements without an accepted value." if off else ""
     return section("Where it measured", figure(drawn, caption))
 
@@ -37,12 +37,12 @@ def _trajectory(story: Story, reader: Reader) -> Markup | None:
 def _progress(story: Story, reader: Reader) -> Markup | None:
     if not story.standing().any():
         return el("p", "No value was accepted, so there are no values to draw.") if story.done else None
-    title = "Best so far" if story.maximises else "Values as they came"
+    title = "Best so far" if story.seeks else "Values as they came"
     off = int(story.rejected().sum())
-    caption = "Every accepted value (dots)" + (" and the best so far (line)." if story.maximises else ".")
+    caption = "Every accepted value (dots)" + (" and the best so far (line)." if story.seeks else ".")
     caption += f" Crosses: {off} rejected values, drawn at the edge where they lie beyond it." if off else ""
     shown = [figure(drawing.svg(progress.draw(story, drawing.PAGE), "progress", f"{title}: {caption}"), caption)]
-    if not story.maximises and len(story.uncertainty) > 2:
+    if not story.seeks and len(story.uncertainty) > 2:
         said = "The model's standard deviation, averaged over all candidates."
         shown.append(figure(drawing.svg(progress.uncertainty(story, drawing.PAGE), "doubt", said), said))
     return section(title, *shown)

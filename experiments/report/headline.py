@@ -79,7 +79,7 @@ def _sought(story: Story) -> Markup:
     parts = {name: _component(config.get(name)) for name in ("instrument", "task", "agent")}
     if story.brief:
         name = story.value_name + (f" [{story.value_unit}]" if story.value_unit else "")
-        wanted = f"Looked for the largest {name}" if story.maximises else f"Mapped {name} everywhere"
+        wanted = f"Looked for the {story.extreme} {name}" if story.seeks else f"Mapped {name} everywhere"
     else:
         wanted = "Ended before the task was described"
     means = ", ".join(f"{label} {text}" for label, text in parts.items() if text)
@@ -101,7 +101,7 @@ def _component(node: Any) -> str:
 
 def _best(story: Story) -> tuple[str, ...]:
     best = story.best()
-    name = f"{'Best' if story.maximises else 'Largest'} {story.value_name}"
+    name = f"{'Best' if story.seeks else 'Largest'} {story.value_name}"
     if best is None:
         return name, MISSING, "no value was accepted" if story.done else "nothing measured yet"
     length = story.length()

@@ -84,7 +84,7 @@ def _bar(axes: Axes, drawn: Any, label: str, extend: str) -> None:
 
 def _progress(axes: Axes, story: Story) -> None:
     progress.draw_panel(axes, story, progress.spent(story)[0], LIGHT)
-    axes.set(title="Best so far" if story.maximises else "Values", ylabel=story.value_scale().label(story.value_name))
+    axes.set(title="Best so far" if story.seeks else "Values", ylabel=story.value_scale().label(story.value_name))
     integers(axes)
 
 

@@ -59,8 +59,9 @@ def draw_panel(axes: Axes, story: Story, series: Series, inks: Inks) -> None:
         values = np.clip(values, low, high)
     if off.any():
         axes.plot(x[off], values[off], "x", ms=small + 1, color=inks.off, mew=1.1, clip_on=False, label="rejected")
-    if story.maximises and standing.any():
-        best = np.maximum.accumulate(np.where(standing, values, -np.inf))
+    if story.seeks and standing.any():
+        better, none = (np.minimum, np.inf) if story.minimises else (np.maximum, -np.inf)
+        best = better.accumulate(np.where(standing, values, none))
         known = np.isfinite(best)
         axes.step(x[known], best[known], where="post", color=inks.best, label="best so far")
     axes.set_xlabel(label)

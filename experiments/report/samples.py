@@ -37,8 +37,8 @@ def chosen(story: Story) -> dict[str, Step]:
     """The best, the median and the worst value that stands, and the largest that does not; each step once."""
     values = story.values()
     standing, off = np.flatnonzero(story.standing()), np.flatnonzero(story.rejected())
-    order = standing[np.argsort(-values[standing], kind="stable")]
-    names = ("best", "median", "worst accepted") if story.maximises else ("largest", "median", "smallest")
+    order = standing[np.argsort((1 if story.minimises else -1) * values[standing], kind="stable")]
+    names = ("best", "median", "worst accepted") if story.seeks else ("largest", "median", "smallest")
     picks = list(zip(names, (order[0], order[len(order) // 2], order[-1]), strict=True)) if len(order) else []
     if len(off):
         picks.append(("rejected", off[np.argmax(np.abs(values[off]))]))

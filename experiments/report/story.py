@@ -85,9 +85,19 @@ class Story:
         return [step for step in self.steps if not step.decided_only]
 
     @property
-    def maximises(self) -> bool:
-        """Whether a largest value was looked for, rather than a map."""
-        return bool(self.brief.get("objective", "maximise") == "maximise")
+    def seeks(self) -> bool:
+        """Whether an extreme value was looked for, rather than a map."""
+        return bool(self.brief.get("objective", "maximise") != "map")
+
+    @property
+    def minimises(self) -> bool:
+        """Whether that is the smallest value."""
+        return bool(self.brief.get("objective") == "minimise")
+
+    @property
+    def extreme(self) -> str:
+        """What the value looked for is called."""
+        return "smallest" if self.minimises else "largest"
 
     @property
     def value_name(self) -> str:
@@ -121,11 +131,12 @@ class Story:
         return np.array(places, dtype=float).reshape(-1, 2)
 
     def best(self) -> Step | None:
-        """The step with the largest value that stands."""
+        """The step with the largest value that stands, the smallest where that is wanted."""
         standing = np.flatnonzero(self.standing())
         if not len(standing):
             return None
-        return self.done[int(standing[np.argmax(self.values()[standing])])]
+        values = self.values()[standing]
+        return self.done[int(standing[np.argmin(values) if self.minimises else np.argmax(values)])]
 
     def value_scale(self) -> Scale:
         """The scale in which all values are shown."""

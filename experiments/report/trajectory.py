@@ -52,7 +52,7 @@ def mark_best(axes: Axes, story: Story, frame: Frame, inks: Inks) -> None:
     if best is not None and best.position_nm is not None:
         x, y = (v * frame.scale.factor for v in best.position_nm)
         axes.plot([x], [y], "o", ms=15, mfc="none", mec="white", mew=3.6, zorder=6)
-        name = "best" if story.maximises else "largest"
+        name = "best" if story.seeks else "largest"
         axes.plot([x], [y], "o", ms=15, mfc="none", mec=inks.best, mew=1.9, zorder=7, label=name)
 
 

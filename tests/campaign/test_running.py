@@ -294,6 +294,44 @@ def test_status_tells_the_states_apart(settings, tmp_path):
         status(tmp_path)
 
 
+class Believing:
+    """An agent that says how much it was told."""
+
+    def __init__(self, inner):
+        self._inner, self._told = inner, 0
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def tell(self, transition):
+        self._told += 1
+        self._inner.tell(transition)
+
+    def beliefs(self):
+        return {"told": np.array([self._told]), "name": "counted"}
+
+
+def test_beliefs_are_journalled_with_checkpoints_and_at_the_end(settings, events):
+    wanted = settings("checkpoint_every=4")
+    parts = build(wanted)
+    folder = run(wanted, parts=replace(parts, agent=Believing(parts.agent))).folder
+    beliefs = events(folder, "belief")
+    assert [(e.step, e.payload["told"].tolist(), e.payload["name"]) for e in beliefs] == [
+        (4, [4], "counted"),
+        (6, [6], "counted"),
+    ]
+
+
+def test_what_the_twin_knew_is_written_for_the_report_when_nobody_decides_any_more(settings):
+    finished, stopped = run(settings("report=true")), run(settings("report=true", "guard.seconds=1"))
+    with np.load(finished.folder / "truth.npz", allow_pickle=False) as truth:
+        assert len(truth.files) > 0
+        assert all(truth[name].dtype.kind in "fiubcU" for name in truth.files)
+    assert stopped.status == "refused"
+    assert not (stopped.folder / "truth.npz").exists()
+    assert not (run(settings("report=false")).folder / "truth.npz").exists()
+
+
 def test_the_journal_keeps_what_is_needed_to_repeat_it(settings):
     chosen = settings("seed=11")
     folder = run(chosen, sweep_id="s-1", command="probewright run seed=11").folder

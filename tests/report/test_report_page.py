@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from experiments import report
+from experiments.campaign.folder import write_truth
 from experiments.campaign.journal import JournalDamaged
+from experiments.report import tasks
 from instruments.requests import Register
 
 MakeRun = Callable[..., Path]
@@ -109,6 +111,27 @@ def test_best_is_the_largest_value_that_stands(make_run: MakeRun) -> None:
     best = re.search(r'<tr class="best">(.*?)</tr>', (folder / "report.html").read_text(encoding="utf-8"))
     assert best is not None
     assert '<td class="n">2</td>' in best[1]
+
+
+def test_best_is_the_smallest_where_the_smallest_was_looked_for(make_run: MakeRun) -> None:
+    values = {2: 225.5, 4: 0.001}
+    wanted = {"objective": "minimise", "reject": lambda s: s == 4}
+    folder = make_run(steps=6, value=lambda step, area: values.get(step, 900.0), **wanted)
+    page = page_of(folder)
+    assert "Looked for the smallest loop area" in page.text
+    assert "Best loop area 225.5 pm V" in page.text
+
+
+def test_sections_of_a_task_that_break_cost_only_themselves(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "odd_task.py").write_text("def sections(story, reader, truth):\n    raise ValueError(sorted(truth))\n")
+    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
+    folder = make_run(steps=3, extra=[("brief", 0, {"task": "odd_task", "objective": "map"})])
+    write_truth(folder / "truth.npz", {"rate": {"a_per_s": 3.0}, "name": "graphene", "core": object()})
+    page = page_of(folder)
+    assert "could not be drawn: ValueError: ['name', 'rate.a_per_s']" in page.text
+    assert "Every decision" in page.text
 
 
 def test_every_decision_is_told_in_full(make_run: MakeRun) -> None:
