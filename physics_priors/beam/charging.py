@@ -34,7 +34,7 @@ def potential_V(
     potential_V_pA: ArrayLike,
     leak_s: ArrayLike,
 ) -> Floats:
-    """Potential [V] after a time at a current; it approaches current times `potential_V_pA` as fast as `leak_s` lets it."""
+    """Potential [V] after a time at a current; it approaches current times `potential_V_pA`."""
     final = not_negative(current_pA, "current_pA") * np.asarray(potential_V_pA, dtype=np.float64)
     decay = np.exp(-not_negative(seconds, "seconds") / positive(leak_s, "leak_s"))
     return np.asarray(final + (np.asarray(potential_at_first_V, dtype=np.float64) - final) * decay)
