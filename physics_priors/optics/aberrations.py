@@ -59,6 +59,11 @@ def polar(amplitude_nm: ArrayLike, azimuth_rad: ArrayLike, name: str) -> Complex
     return np.asarray(np.asarray(amplitude_nm) * np.exp(1j * turns))
 
 
+def turned(aberrations_nm: ArrayLike, angle_rad: float) -> Complexes:
+    """The same aberrations [..., 14] seen from axes that are turned counter-clockwise by an angle."""
+    return np.asarray(checked(aberrations_nm) * np.exp(-1j * SYMMETRY * angle_rad))
+
+
 def phase_rad(aberrations_nm: ArrayLike, kx: Floats, ky: Floats, wavelength_nm: float) -> Floats:
     """chi [..., *k] of coefficients [..., 14] at spatial frequencies of any one shape."""
     values = checked(aberrations_nm)

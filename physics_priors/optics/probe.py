@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from physics_priors.bounds import Bounds, violations
 from physics_priors.electron import BEAM_KEV, ELECTRONS_PER_PA_S, wavelength_nm
-from physics_priors.optics.aberrations import checked, slopes_nm
-from physics_priors.optics.pupil import frequencies, pupil
+from physics_priors.optics.aberrations import Complexes, basis, checked, slopes_nm
+from physics_priors.optics.pupil import aperture, frequencies
 
 Floats = NDArray[np.float64]
 FWHM_OF_SD = float(2.0 * np.sqrt(2.0 * np.log(2.0)))
@@ -61,21 +62,41 @@ def intensity(
 
 def transfer(
     column: Column, aberrations_nm: ArrayLike, shape: tuple[int, int], extent_nm: tuple[float, float]
-) -> Floats:
+) -> Complexes:
     """Transfer function [..., rows, columns // 2 + 1] of the probe at the origin, 1 at zero; order of `rfft2`.
 
     The soft edge of the aperture dampens the tails towards the border of the grid; the little current that it takes
     from them (1 / (3 extent cutoff / 2) of all) is spread evenly, so that none is lost and the peak is the true one.
     """
+    from scipy import fft
+
+    values = checked(aberrations_nm)
+    where, passes, real, imaginary, blur = _pupil(column, shape, extent_nm)
+    wave = np.zeros((*values.shape[:-1], shape[0] * shape[1]), dtype=np.complex128)
+    wave[..., where] = passes * np.exp(-1j * (values.real @ real + values.imag @ imaginary))
+    wave = fft.ifft2(wave.reshape((*values.shape[:-1], *shape)), overwrite_x=True)
+    disc = np.pi * (0.5 * column.cutoff_1_nm) ** 2 * extent_nm[0] * extent_nm[1]
+    spectrum = fft.rfft2(wave.real**2 + wave.imag**2) * (shape[0] * shape[1] / disc)
+    spectrum[..., 0, 0] = 1.0
+    return np.asarray(spectrum * blur)
+
+
+@lru_cache(maxsize=8)
+def _pupil(
+    column: Column, shape: tuple[int, int], extent_nm: tuple[float, float]
+) -> tuple[NDArray[np.int64], Floats, Floats, Floats, Floats]:
+    """What of the pupil does not depend on aberrations.
+
+    Indices [P] of the grid points that pass, how much passes there, phase per nm of the real and of the imaginary
+    parts [14, P], and the source's transfer [rows, columns // 2 + 1].
+    """
     _resolved(column, shape, extent_nm)
     kx, ky = frequencies(shape, extent_nm)
-    soft = 1.0 / min(extent_nm)
-    wave = np.fft.ifft2(pupil(aberrations_nm, kx, ky, column.energy_keV, column.convergence_rad, soft))
-    disc = np.pi * (0.5 * column.cutoff_1_nm) ** 2 * extent_nm[0] * extent_nm[1]
-    spectrum = np.fft.rfft2(wave.real**2 + wave.imag**2) * (shape[0] * shape[1] / disc)
-    spectrum[..., 0, 0] = 1.0
+    passes = aperture(kx, ky, column.wavelength_nm, column.convergence_rad, 1.0 / min(extent_nm)).ravel()
+    where = np.flatnonzero(passes)
+    real, imaginary = basis(kx.ravel()[where], ky.ravel()[where], column.wavelength_nm)
     half = slice(0, shape[1] // 2 + 1)
-    return np.asarray(spectrum * source_transfer(column, kx[:, half], ky[:, half]))
+    return where, passes[where], real, imaginary, source_transfer(column, kx[:, half], ky[:, half])
 
 
 def source_transfer(column: Column, kx: Floats, ky: Floats) -> Floats:

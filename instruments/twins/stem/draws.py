@@ -1,0 +1,91 @@
+# mypy: disable-error-code="untyped-decorator, no-any-return"
+"""Counter-based random numbers for compiled kernels: value = hash(key, index), with no state to keep.
+
+The hash is the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over key + (index + 1) times the golden
+ratio; keys come from `instruments.keys`, which mixes them with Philox. Import this inside the function that needs it:
+it loads Numba.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit, uint64
+from numpy.typing import NDArray
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+_S30, _S27, _S31, _S12, _ONE = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(12), np.uint64(1)
+_SCALE = 2.0**-52
+_SMALL = 10.0
+"""Below this mean, counts are drawn by inversion, above by transformed rejection."""
+_RECIPROCALS: NDArray[np.float64] = np.concatenate([[0.0], 1.0 / np.arange(1.0, 128.0)])
+
+
+@njit(cache=True, inline="always")
+def mixed(key: np.uint64, index: np.uint64) -> np.uint64:
+    """64 bits of a key and an index; also a key for a stream of its own."""
+    z = uint64(key) + (uint64(index) + _ONE) * _GOLDEN
+    z = (z ^ (z >> _S30)) * _FIRST
+    z = (z ^ (z >> _S27)) * _SECOND
+    return z ^ (z >> _S31)
+
+
+@njit(cache=True, inline="always")
+def uniform(key: np.uint64, index: np.uint64) -> float:
+    """A number in the open interval (0, 1) with 52 bits."""
+    return (float(mixed(key, index) >> _S12) + 0.5) * _SCALE
+
+
+@njit(cache=True)
+def normal(key: np.uint64, index: np.uint64) -> float:
+    """A standard normal number (Box and Muller, the cosine)."""
+    stream = mixed(key, index)
+    radius = math.sqrt(-2.0 * math.log(uniform(stream, np.uint64(0))))
+    return radius * math.cos(2.0 * math.pi * uniform(stream, np.uint64(1)))
+
+
+@njit(cache=True)
+def poisson(mean: float, key: np.uint64, index: np.uint64) -> int:
+    """A Poisson count; 0 where the mean is not positive."""
+    if not mean > 0.0:
+        return 0
+    stream = mixed(key, index)
+    return _by_inversion(mean, stream) if mean < _SMALL else _by_rejection(mean, stream)
+
+
+@njit(cache=True, inline="always")
+def _by_inversion(mean: float, stream: np.uint64) -> int:
+    chance = math.exp(-mean)
+    left = uniform(stream, np.uint64(0)) - chance
+    count = 0
+    while left > 0.0 and count < 127:
+        count += 1
+        chance *= mean * _RECIPROCALS[count]
+        left -= chance
+    return count
+
+
+@njit(cache=True)
+def _by_rejection(mean: float, stream: np.uint64) -> int:
+    """Hormann's PTRS (Insurance: Mathematics and Economics 12, 39, 1993)."""
+    slope = 0.931 + 2.53 * math.sqrt(mean)
+    shift = -0.059 + 0.02483 * slope
+    inverse = 1.1239 + 1.1328 / (slope - 3.4)
+    quick = 0.9277 - 3.6224 / (slope - 2.0)
+    draw = np.uint64(0)
+    while True:
+        u = uniform(stream, draw) - 0.5
+        v = uniform(stream, draw + _ONE)
+        draw += _ONE + _ONE
+        margin = 0.5 - abs(u)
+        count = math.floor((2.0 * shift / margin + slope) * u + mean + 0.43)
+        if margin >= 0.07 and v <= quick:
+            return int(count)
+        if count < 0 or (margin < 0.013 and v > margin):
+            continue
+        bound = math.log(v) + math.log(inverse) - math.log(shift / (margin * margin) + slope)
+        if bound <= count * math.log(mean) - mean - math.lgamma(count + 1.0):
+            return int(count)
