@@ -76,10 +76,11 @@ def phase_rad(aberrations_nm: ArrayLike, kx: Floats, ky: Floats, wavelength_nm: 
 def basis(kx: Floats, ky: Floats, wavelength_nm: float) -> tuple[Floats, Floats]:
     """Phase [rad] per nm of the real and of the imaginary part of every coefficient, [14, *k] each: chi is linear."""
     angle = _angles(kx, ky, wavelength_nm)
-    radius = np.abs(angle)
-    powers = _powers(angle, int(SYMMETRY.max()))
+    powers, even = _powers(angle, int(SYMMETRY.max())), _powers(angle * angle.conj(), 3)
     scale = 2 * np.pi / wavelength_nm
-    terms = [scale * f * radius ** (n + 1 - m) * powers[m] for f, n, m in zip(FACTOR, ORDER, SYMMETRY, strict=True)]
+    terms = [
+        scale * f * even[(n + 1 - m) // 2].real * powers[m] for f, n, m in zip(FACTOR, ORDER, SYMMETRY, strict=True)
+    ]
     stacked = np.stack(terms)
     return stacked.real, stacked.imag
 

@@ -95,14 +95,15 @@ def _pupil(
     passes = aperture(kx, ky, column.wavelength_nm, column.convergence_rad, 1.0 / min(extent_nm)).ravel()
     where = np.flatnonzero(passes)
     real, imaginary = basis(kx.ravel()[where], ky.ravel()[where], column.wavelength_nm)
-    half = slice(0, shape[1] // 2 + 1)
-    return where, passes[where], real, imaginary, source_transfer(column, kx[:, half], ky[:, half])
+    half = shape[1] // 2 + 1
+    blur = source_transfer(column, kx[:1, :half], 0.0) * source_transfer(column, ky[:, :1], 0.0)
+    return where, passes[where], np.ascontiguousarray(real), np.ascontiguousarray(imaginary), blur
 
 
-def source_transfer(column: Column, kx: Floats, ky: Floats) -> Floats:
+def source_transfer(column: Column, kx: ArrayLike, ky: ArrayLike) -> Floats:
     """Transfer of the source's Gaussian image."""
     sd_nm = column.source_nm / FWHM_OF_SD
-    return np.asarray(np.exp(-2.0 * np.pi**2 * sd_nm**2 * (kx**2 + ky**2)))
+    return np.asarray(np.exp(-2.0 * np.pi**2 * sd_nm**2 * (np.square(kx) + np.square(ky))))
 
 
 def radius_nm(column: Column, aberrations_nm: ArrayLike) -> Floats:

@@ -2,7 +2,7 @@
 """Compiled loops of image formation: atoms onto a grid, and a grid read at the places of the beam.
 
 Both use B-splines of degree five, whose transform is known, so that whoever divides by it gets band-limited images at
-any place to about 1e-6. Import this inside the function that needs it: it loads Numba.
+any place to about 1e-5. Import this inside the function that needs it: it loads Numba.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from instruments.twins.stem.draws import poisson
+from instruments.twins.stem.draws import FAST, poisson
 
 Floats = NDArray[np.float64]
 _TAPS = 6
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", fastmath=FAST)
 def _weights(place: float, weight: Floats) -> int:
     """Values of the spline at the six grid points around a place; the first of them is returned."""
     first = math.floor(place)
@@ -37,6 +37,20 @@ def _weights(place: float, weight: Floats) -> int:
     weight[4] = (1.0 + 5.0 * t + 10.0 * t2 + 10.0 * t3 + 5.0 * t4 - 5.0 * t5) / 120.0
     weight[5] = t5 / 120.0
     return int(first) - 2
+
+
+@njit(cache=True)
+def _stamp(x: float, y: float, strength: float, wx: Floats, wy: Floats, canvas: Floats) -> None:
+    rows, columns = canvas.shape
+    left, low = _weights(x, wx), _weights(y, wy)
+    if left >= 0 and low >= 0 and left + _TAPS <= columns and low + _TAPS <= rows:
+        for j in range(_TAPS):
+            for i in range(_TAPS):
+                canvas[low + j, left + i] += strength * wy[j] * wx[i]
+        return
+    for j in range(_TAPS):
+        for i in range(_TAPS):
+            canvas[(low + j) % rows, (left + i) % columns] += strength * wy[j] * wx[i]
 
 
 @njit(cache=True)
@@ -58,12 +72,7 @@ def spread(places_px: Floats, strength: Floats, period_px: Floats, canvas: Float
                 y -= down * math.floor(y / down)
             while y < rows:
                 if x >= 0.0 and y >= 0.0:
-                    left, low = _weights(x, wx), _weights(y, wy)
-                    for j in range(_TAPS):
-                        row = (low + j) % rows
-                        share = strength[atom] * wy[j]
-                        for i in range(_TAPS):
-                            canvas[row, (left + i) % columns] += share * wx[i]
+                    _stamp(x, y, strength[atom], wx, wy, canvas)
                 if down <= 0.0:
                     break
                 y += down
@@ -72,7 +81,7 @@ def spread(places_px: Floats, strength: Floats, period_px: Floats, canvas: Float
             x += across
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FAST)
 def read_rows(spline: Floats, starts_px: Floats, along_px: Floats, out: Floats) -> None:
     """A spline [rows, columns] that repeats, read along lines: out [R, C] at starts_px[r] + (along_px[c], 0)."""
     rows, columns = spline.shape
@@ -113,7 +122,7 @@ def read_places(spline: Floats, places_px: Floats, out: Floats) -> None:
         out[place] = total
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FAST)
 def count(rate: Floats, electrons: float, background: float, key: np.uint64, out: Floats) -> None:
     """Poisson counts of rate times electrons plus a background [counts], each pixel from a stream of its own."""
     for pixel in range(rate.size):
