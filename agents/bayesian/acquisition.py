@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from agents.bayesian.surrogate import Posterior
-
 if TYPE_CHECKING:
     import torch
 
@@ -27,20 +22,6 @@ def upper_confidence_bound(mean: torch.Tensor, variance: torch.Tensor, beta: flo
     from botorch.acquisition import UpperConfidenceBound
 
     return _score(UpperConfidenceBound(_tabulated(mean, variance), beta=beta), len(mean))
-
-
-def integrated_variance(
-    posterior: Posterior, candidates: NDArray[np.float64], test_points: NDArray[np.float64]
-) -> torch.Tensor:
-    """Minus the variance left on average at `test_points` [m, d] once candidate [n, d] was measured, [n].
-
-    BoTorch's qNegIntegratedPosteriorVariance without a fantasy model for each candidate: one measurement at x takes
-    cov(t, x)^2 / (var(x) + noise) off the variance at t. A test holds the two together.
-    """
-    variance = posterior.marginal(candidates)[1]
-    before = posterior.marginal(test_points)[1].mean()
-    gain = (posterior.covariance(test_points, candidates) ** 2).mean(dim=0) / (variance + posterior.given.noise)
-    return gain - before
 
 
 def _score(function: Any, count: int) -> torch.Tensor:

@@ -10,15 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.baselines.sobol import sobol_point
-from agents.bayesian.acquisition import (
-    Acquisition,
-    integrated_variance,
-    log_expected_improvement,
-    upper_confidence_bound,
-)
+from agents.bayesian.acquisition import Acquisition, log_expected_improvement, upper_confidence_bound
+from agents.bayesian.candidate_posterior import CandidatePosterior
 from agents.bayesian.features import Kind, features
 from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
-from agents.bayesian.surrogate import Posterior, one_thread, standardised
+from agents.bayesian.surrogate import one_thread, standardised
 from agents.options import Options
 from agents.protocol import AgentError, Decision, Observation, Prediction, Problem, Transition
 from agents.remembering import Remembering
@@ -83,6 +79,7 @@ class GaussianProcess(Remembering):
         test_points: Annotated[int, Bounds("candidates", 1, 4096)] = 256,
         images: Sequence[str] = (),
         initial: Initial = "auto",
+        cache_MiB: Annotated[int, Bounds("MiB", 1, 1_000_000)] = 512,
     ) -> None:
         """Nothing is rewritten: an unknown name or an even `patch_pixels` raises ValueError."""
         _must_be_one_of("acquisition", acquisition, Acquisition)
@@ -95,6 +92,7 @@ class GaussianProcess(Remembering):
         self.acquisition, self.features, self.beta = acquisition, features, beta
         self.patch_pixels, self.components, self.images = patch_pixels, components, tuple(images)
         self.seeds, self.refit_every, self.test_points, self.initial = seeds, refit_every, test_points, initial
+        self.cache_MiB = cache_MiB
 
     def begin(self, problem: Problem, seed: int) -> None:
         import botorch  # noqa: F401  # paid here, not within the deadline of the first decision
@@ -105,7 +103,14 @@ class GaussianProcess(Remembering):
         self._features = features(problem, self.options, self.features, self.patch_pixels, self.components, self.images)
         rng = np.random.default_rng([self.seed, 0x7E57])
         count = min(self.test_points, len(self.options))
-        self._tested = np.sort(rng.choice(len(self.options), count, replace=False))
+        tested = np.sort(rng.choice(len(self.options), count, replace=False))
+        self._model = CandidatePosterior(
+            self._features.inputs,
+            self._features.names,
+            cache_bytes=self.cache_MiB * 2**20,
+            seed=self.seed,
+            tested=tested if self.acquisition == "integrated_variance" else None,
+        )
         self._kept = None
         self._forget_fits()
 
@@ -128,18 +133,23 @@ class GaussianProcess(Remembering):
             left = None if deadline_s is None else deadline_s - self._scoring_s - (time.monotonic() - started)
             given = self._hyperparameters(left)
             fitted = time.monotonic()
-            ahead = self._features.inputs[[self.options.index(decision) for decision in pending]]
-            decision = self._best(free, self._posterior(given or self._last, ahead), late=given is None)
+            ahead = np.array([self.options.index(decision) for decision in pending], dtype=np.int64)
+            decision = self._best(free, self._following(given or self._last), ahead, late=given is None)
             self._scoring_s = time.monotonic() - fitted
         return decision
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory that the posterior holds."""
+        return self._model.kept_bytes
 
     def predict(self) -> Prediction | None:
         if not self._ready:
             return None
         with one_thread():
-            posterior = self._posterior(self._hyperparameters(None) or self._last)
-            mean, variance = posterior.marginal(self._features.inputs)
-        location, scale = posterior.location, posterior.scale
+            model = self._following(self._hyperparameters(None) or self._last)
+            mean, variance = model.everywhere()
+        location, scale = model.location, model.scale
         return Prediction(location + scale * mean.numpy(), scale * np.sqrt(variance.numpy()))
 
     def state(self) -> dict[str, Any]:
@@ -189,18 +199,21 @@ class GaussianProcess(Remembering):
             return self._memo[1]
         found = None
         if timeout_s is None or timeout_s > 0:
-            inputs, values = self._data()
-            found = fit(inputs, standardised(values), self._features.names, timeout_s)
+            taken, values = self._data()
+            found = fit(self._features.inputs[taken], standardised(values), self._features.names, timeout_s)
         self._late = found is None and timeout_s is not None
         if not self._late:
             self._memo = (self.told, found)
         return found
 
-    def _data(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return self._features.inputs[self.taken[self.usable]], self.values[self.usable]
+    def _data(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The candidates and values that may be learned from."""
+        return self.taken[self.usable], self.values[self.usable]
 
-    def _posterior(self, given: Hyperparameters, pending: NDArray[np.float64] | None = None) -> Posterior:
-        return Posterior(*self._data(), self._features.names, given, pending)
+    def _following(self, given: Hyperparameters) -> CandidatePosterior:
+        """The model with all that was told; what was known when its hyper-parameters were fitted goes in at once."""
+        at = self.told if self._kept is None or given is not self._kept[1] else self._kept[0]
+        return self._model.follow(*self._data(), int(self.usable[:at].sum()), given)
 
     # The decision
 
@@ -227,42 +240,42 @@ class GaussianProcess(Remembering):
             squares = np.minimum(squares, np.sum((inputs[free] - inputs[row]) ** 2, axis=1))
         return int(free[np.argmax(squares)])
 
-    def _best(self, free: NDArray[np.int64], posterior: Posterior, late: bool) -> Decision:
+    def _best(
+        self, free: NDArray[np.int64], model: CandidatePosterior, ahead: NDArray[np.int64], late: bool
+    ) -> Decision:
         assert isinstance(self.options, Options)
-        mean, variance = posterior.marginal(self._features.inputs[free])
-        scores = self._scores(posterior, free, mean, variance).numpy()
-        row = int(np.argmax(scores))
-        predicted = posterior.location + posterior.scale * float(mean[row])
-        spread = posterior.scale * float(variance[row]) ** 0.5
+        rows = np.flatnonzero(np.isin(model.seen, free, assume_unique=True))
+        scores = self._scores(model, ahead).numpy()
+        row = int(rows[np.argmax(scores[rows])]) if len(rows) else int(np.argmax(scores))
+        predicted = model.location + model.scale * float(model.mean()[row])
+        spread = model.scale * float(model.ahead(ahead)[row]) ** 0.5
         figures = {
             "mean": predicted,
             "std": spread,
             "acquisition": float(scores[row]),
-            **self._model_figures(posterior),
+            **self._model_figures(model),
         }
         reason = self._reason(predicted, spread)
         if late:
             figures["fallback"] = 1.0
             reason += "; with the last hyper-parameters, for their fit failed or would have missed the deadline"
-        return self.options.decide(int(free[row]), reason, figures)
+        return self.options.decide(int(model.seen[row]), reason, figures)
 
-    def _scores(
-        self, posterior: Posterior, free: NDArray[np.int64], mean: torch.Tensor, variance: torch.Tensor
-    ) -> torch.Tensor:
+    def _scores(self, model: CandidatePosterior, ahead: NDArray[np.int64]) -> torch.Tensor:
+        """What a measurement is worth at each candidate seen."""
         if self.acquisition == "integrated_variance":
-            inputs = self._features.inputs
-            return integrated_variance(posterior, inputs[free], inputs[self._tested])
+            return model.gain(ahead) - model.tested_variance()
+        mean, variance = model.mean(), model.ahead(ahead)
         if self.acquisition == "upper_confidence_bound":
             return upper_confidence_bound(mean, variance, self.beta)
-        best = float(posterior.marginal(self._data()[0])[0].max())
-        return log_expected_improvement(mean, variance, best)
+        return log_expected_improvement(mean, variance, model.highest(self._data()[0]))
 
-    def _model_figures(self, posterior: Posterior) -> dict[str, float]:
+    def _model_figures(self, model: CandidatePosterior) -> dict[str, float]:
         lengthscales = {
             f"lengthscale_{name}": float(value)
-            for name, value in zip(self._features.names, posterior.given.lengthscales, strict=True)
+            for name, value in zip(self._features.names, model.given.lengthscales, strict=True)
         }
-        return {"noise": posterior.scale * posterior.given.noise**0.5, **lengthscales}
+        return {"noise": model.scale * model.given.noise**0.5, **lengthscales}
 
     def _reason(self, predicted: float, spread: float) -> str:
         unit = f" {self.problem.value_unit}" if self.problem.value_unit else ""

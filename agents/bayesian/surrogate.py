@@ -1,4 +1,4 @@
-"""The Gaussian process: BoTorch's SingleTaskGP with given hyper-parameters, and what it believes.
+"""The Gaussian process as BoTorch has it: a SingleTaskGP with given hyper-parameters, and how values are scaled.
 
 Inputs lie in the unit cube of the whole candidate list (explicit bounds: nothing drifts as data come in), values
 are standardised by BoTorch, and the kernel is a sum over the groups of inputs, position and patch, of scaled
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,6 @@ from agents.bayesian.hyperparameters import (
     lengthscale_priors,
     outputscale_priors,
 )
-
-if TYPE_CHECKING:
-    import torch
 
 
 @contextmanager
@@ -125,6 +122,15 @@ def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return targets
 
 
+def location_and_scale(values: NDArray[np.float64]) -> tuple[float, float]:
+    """By what values [n] are shifted and divided when they are standardised."""
+    import torch
+
+    transform = _standardize(values)
+    transform(torch.from_numpy(values[:, None]))
+    return transform.means.item(), transform.stdvs.item()
+
+
 def _standardize(values: NDArray[np.float64]) -> Any:
     """BoTorch's Standardize; values that differ by rounding errors only are all alike, and nothing else is.
 
@@ -133,71 +139,3 @@ def _standardize(values: NDArray[np.float64]) -> Any:
     from botorch.models.transforms import Standardize
 
     return Standardize(1, min_stdv=max(1e-12 * float(np.abs(values).max()), 1e-150))
-
-
-class Posterior:
-    """The model's belief at many inputs in one pass, in units of the standardised values.
-
-    BoTorch evaluates candidates [n, 1, d] as n separate posteriors, several times slower; a test holds the two
-    together.
-    """
-
-    def __init__(
-        self,
-        inputs: NDArray[np.float64],
-        values: NDArray[np.float64],
-        names: tuple[str, ...],
-        given: Hyperparameters,
-        pending: NDArray[np.float64] | None = None,
-    ) -> None:
-        """Condition on values [n] at inputs [n, d], and on `pending` inputs [m, d] as if their means had come out."""
-        import torch
-
-        model = build(inputs, values, names, given)
-        self._kernel, self.given = model.covar_module, given
-        self.location = model.outcome_transform.means.item()
-        self.scale = model.outcome_transform.stdvs.item()
-        self._inputs = torch.from_numpy(inputs)
-        self._condition(torch.from_numpy((values - self.location) / self.scale - given.mean))
-        if pending is not None and len(pending):
-            believed = torch.cat([self._residuals, self.marginal(pending)[0] - given.mean])
-            self._inputs = torch.cat([self._inputs, torch.from_numpy(pending)])
-            self._condition(believed)
-
-    def _condition(self, residuals: torch.Tensor) -> None:
-        import torch
-        from linear_operator.utils.cholesky import psd_safe_cholesky
-
-        with torch.no_grad():
-            covariance = self._kernel(self._inputs).to_dense()
-            covariance.diagonal().add_(self.given.noise)
-            self._root = psd_safe_cholesky(covariance)
-            self._residuals = residuals
-            self._weights = torch.cholesky_solve(residuals[:, None], self._root)[:, 0]
-
-    def marginal(self, at: NDArray[np.float64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and variance, without noise, at inputs [n, d]."""
-        import torch
-
-        with torch.no_grad():
-            points = torch.from_numpy(at)
-            cross, solved = self._to_data(points)
-            variance = self._kernel(points, diag=True) - (solved**2).sum(dim=0)
-            return cross.T @ self._weights + self.given.mean, variance.clamp_min(1e-12)
-
-    def covariance(self, first: NDArray[np.float64], second: NDArray[np.float64]) -> torch.Tensor:
-        """Covariance, without noise, between inputs [n, d] and [m, d]: [n, m]."""
-        import torch
-
-        with torch.no_grad():
-            a, b = torch.from_numpy(first), torch.from_numpy(second)
-            left, right = self._to_data(a)[1], self._to_data(b)[1]
-            between: torch.Tensor = self._kernel(a, b).to_dense() - left.T @ right
-            return between
-
-    def _to_data(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Covariance with the data, [n data, n points], and the same divided by the root of the data's."""
-        import torch
-
-        cross = self._kernel(self._inputs, points).to_dense()
-        return cross, torch.linalg.solve_triangular(self._root, cross, upper=False)

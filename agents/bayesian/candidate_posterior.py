@@ -1,0 +1,224 @@
+"""The exact posterior at every candidate, kept up to date: a new measurement costs one pass over them.
+
+With R R^T the covariance of the n data, noise included, the rows of V = R^-1 k(data, candidates) [n, N] are kept.
+Datum n + 1 adds one row, v = (k(x, candidates) - l V) / d with l = R^-1 k(data, x) and d^2 = k(x, x) + noise - l l;
+the variance at the candidates loses v^2 and the mean gains v z, z being the new entry of R^-1 (y - mean). That is the
+Cholesky factorisation by rows (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, A.4), so the
+answers are those of an exact Gaussian process.
+
+Values are standardised anew with each datum, which moves the whole residual. So two sums are kept, V^T R^-1 y and
+V^T R^-1 1, of which every standardisation and mean is a combination.
+
+Memory: 8 bytes for each datum and candidate, 4 where that would exceed `cache_bytes` (answers to 1e-3), and beyond it
+half of the candidates, drawn once by a seed, then a quarter, and so on; the posterior at the others is had slowly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.bayesian.factor import Factor
+from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
+from agents.bayesian.kernel import SignalKernel
+from agents.bayesian.surrogate import location_and_scale
+
+if TYPE_CHECKING:
+    import torch
+
+_CHUNK = 4096
+"""Candidates that are worked on at a time: what belongs to them stays in the processor's cache."""
+_LEAST_VARIANCE = 1e-12
+
+
+class CandidatePosterior:
+    """Follows data that are candidates themselves.
+
+    What it says depends on them and on `block`, not on the way there, to the last bit.
+    """
+
+    given: Hyperparameters
+    location: float
+    scale: float
+    """Of the values, with which they are standardised."""
+    seen: NDArray[np.int64]
+    """The candidates that mean and variance are of, in increasing order: all, where memory allows."""
+
+    def __init__(
+        self,
+        inputs: NDArray[np.float64],
+        names: tuple[str, ...],
+        *,
+        cache_bytes: int = 2**29,
+        seed: int = 0,
+        tested: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Of candidates at inputs [N, d] in the unit cube; `gain` is over those of `tested`, which are always seen."""
+        self._inputs, self._names, self._cache_bytes = inputs, names, cache_bytes
+        self._tested = np.zeros(0, np.int64) if tested is None else np.sort(tested)
+        self._order = np.random.default_rng([seed, 0xCA9D]).permutation(len(inputs))
+        self._begun: tuple[int, int, bool] | None = None
+        self.given = prior_medians(names)
+        self._taken, self._values = np.zeros(0, np.int64), np.zeros(0)
+
+    def follow(
+        self, taken: NDArray[np.int64], values: NDArray[np.float64], block: int, given: Hyperparameters
+    ) -> CandidatePosterior:
+        """Bring it to values [n] of the candidates `taken` [n]; the first `block` >= 1 are conditioned on at once."""
+        block, begun = max(1, block), (block, *self._economy(len(taken)))
+        if begun != self._begun or given is not self.given or not self._continues(taken, values):
+            self.given = given
+            room = len(taken) + max(64, len(taken) // 2)
+            self._begin(taken[:block], values[:block], room=room, level=begun[1], single=begun[2])
+            self._begun = begun
+        for row, value in zip(taken[self._factor.count :], values[self._factor.count :], strict=True):
+            self._extend(int(row), float(value))
+        self._taken, self._values = taken.copy(), values.copy()
+        self.location, self.scale = location_and_scale(values)
+        return self
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory of what is kept of the data at the candidates."""
+        return self._factor.count * self._cache.shape[1] * self._cache.element_size()
+
+    def mean(self) -> torch.Tensor:
+        """Mean [seen], in standardised values."""
+        return self._mean_of(self._sums)
+
+    def variance(self) -> torch.Tensor:
+        """Variance [seen] without noise, in standardised values."""
+        return self._variance.clamp_min(_LEAST_VARIANCE)
+
+    def ahead(self, pending: NDArray[np.int64]) -> torch.Tensor:
+        """Variance [seen] once the candidates `pending` will have been measured, whatever comes of them."""
+        with self._trying(pending):
+            return self.variance()
+
+    def gain(self, pending: NDArray[np.int64]) -> torch.Tensor:
+        """By how much [seen] a measurement of each, after `pending`, lowers the mean variance of the tested."""
+        with self._trying(pending):
+            return self._between.square().mean(dim=0) / (self.variance() + self.given.noise)
+
+    def tested_variance(self) -> float:
+        """Mean variance of the tested candidates."""
+        return float(self.variance()[self._tested_at].mean())
+
+    def everywhere(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and variance at all candidates [N], also those that are not seen."""
+        import torch
+
+        if len(self.seen) == len(self._inputs):
+            return self.mean(), self.variance()
+        found = [self.at(part) for part in _parts(np.arange(len(self._inputs)))]
+        return torch.cat([mean for mean, _ in found]), torch.cat([variance for _, variance in found])
+
+    def at(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and variance at candidates `rows` [m], seen or not."""
+        import torch
+
+        solved = self._solved_for(torch.from_numpy(rows))
+        variance = self._kernel.variance - solved.square().sum(dim=0)
+        return self._mean_of(self._factor.solved @ solved), variance.clamp_min(_LEAST_VARIANCE)
+
+    def highest(self, rows: NDArray[np.int64]) -> float:
+        """The highest mean among candidates `rows` [m], seen or not, m >= 1."""
+        known = np.isin(rows, self.seen)
+        means = [self.mean()[np.searchsorted(self.seen, rows[known])]] if known.any() else []
+        means += [self.at(rows[~known])[0]] if not known.all() else []
+        return max(float(mean.max()) for mean in means)
+
+    def _mean_of(self, sums: torch.Tensor) -> torch.Tensor:
+        shift = (self.location - self._factor.zero) / self.scale + self.given.mean
+        return self.given.mean + sums[0] / self.scale - shift * sums[1]
+
+    def _continues(self, taken: NDArray[np.int64], values: NDArray[np.float64]) -> bool:
+        known = len(self._taken)
+        return np.array_equal(taken[:known], self._taken) and np.array_equal(values[:known], self._values)
+
+    def _economy(self, count: int) -> tuple[int, bool]:
+        """How often the candidates are halved for `count` data, and whether single precision must do."""
+        numbers = count * len(self._inputs)
+        if numbers * 8 <= self._cache_bytes:
+            return 0, False
+        return max(0, math.ceil(math.log2(numbers * 4 / self._cache_bytes))), True
+
+    def _begin(
+        self, taken: NDArray[np.int64], values: NDArray[np.float64], *, room: int, level: int, single: bool
+    ) -> None:
+        import torch
+
+        self._kernel = SignalKernel(self._inputs, self._names, self.given)
+        self._factor = Factor(self._kernel, self.given.noise, taken, values, room)
+        some = self._order[: max(1, len(self._inputs) >> level)]
+        self.seen = np.union1d(some, self._tested)
+        self._columns = torch.from_numpy(self.seen)
+        self._tested_at = torch.from_numpy(np.searchsorted(self.seen, self._tested))
+        self._cache = torch.empty((room, len(self.seen)), dtype=torch.float32 if single else torch.float64)
+        self._together = 64 if single else room  # single precision sums few terms well
+        self._variance = torch.full((len(self.seen),), self._kernel.variance, dtype=torch.float64)
+        self._sums = torch.zeros((2, len(self.seen)), dtype=torch.float64)
+        self._condition()
+
+    def _condition(self) -> None:
+        """On all data of the factor at once."""
+        import torch
+
+        n = self._factor.count
+        for part in _parts(np.arange(len(self.seen))):
+            solved = self._solved_for(self._columns[part[0] : part[-1] + 1])
+            here = slice(int(part[0]), int(part[-1]) + 1)
+            self._cache[:n, here] = solved
+            self._variance[here] -= solved.square().sum(dim=0)
+            self._sums[:, here] = self._factor.solved @ solved
+        tested = torch.from_numpy(self._tested)
+        known = self._cache[:n].to(torch.float64) if len(tested) else self._cache[:0].to(torch.float64)
+        self._between = self._kernel.between(tested, self._columns) - known[:, self._tested_at].T @ known
+
+    def _solved_for(self, rows: torch.Tensor) -> torch.Tensor:
+        """R^-1 k(data, candidates `rows`), [n, m]."""
+        return self._factor.solve(self._kernel.between(self._factor.rows, rows))
+
+    def _extend(self, row: int, value: float) -> None:
+        """One datum more: one pass over the candidates."""
+        import torch
+
+        n = self._factor.count
+        if n == len(self._cache):
+            self._cache = torch.cat([self._cache, torch.empty_like(self._cache)])
+        across, own = self._factor.append(row, value)
+        new = self._kernel.between(torch.tensor([row]), self._columns)[0]
+        for some in range(0, n, self._together):
+            rows = slice(some, min(some + self._together, n))
+            new -= across[rows].to(self._cache.dtype) @ self._cache[rows]
+        new /= own
+        self._cache[n] = new
+        self._variance -= new.square()
+        for of, solved in zip(self._sums, self._factor.solved[:, n].tolist(), strict=True):
+            of.add_(new, alpha=solved)
+        if len(self._tested):
+            self._between.addr_(new[self._tested_at], new, alpha=-1.0)
+
+    @contextmanager
+    def _trying(self, pending: NDArray[np.int64]) -> Iterator[None]:
+        """The state as it will be once `pending` were measured; as it was, afterwards."""
+        if not len(pending):
+            yield
+            return
+        count = self._factor.count
+        kept = self._variance, self._sums, self._between
+        self._variance, self._sums, self._between = (table.clone() for table in kept)
+        for row in pending:
+            self._extend(int(row), self._factor.zero)
+        yield
+        self._factor.cut(count)
+        self._variance, self._sums, self._between = kept
+
+
+def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
