@@ -22,7 +22,7 @@ def field() -> NDArray[np.float64]:
     wave = 0.3 * np.sin(5 * x + 2 * y)
     for cx, cy, width, height in rng.uniform([0, 0, 0.03, 0.4], [1, 1, 0.12, 1.2], size=(9, 4)):
         wave += height * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * width**2))
-    return wave
+    return np.asarray(wave, dtype=np.float64)
 
 
 def told(agent: Any, measured: int) -> NDArray[np.float64]:
