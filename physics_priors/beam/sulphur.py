@@ -109,3 +109,9 @@ def hop_rate_per_s(diffusion_nm2_s: ArrayLike, lattice_nm: float = LATTICE_NM) -
 
 MAKSOV_NM2_S: Final = LogUniform(3e-4, 6e-4)
 """Diffusion of sulphur vacancies in WS2 at 60 kV: A. Maksov et al., npj Comput. Mater. 5, 12 (2019)."""
+HOP_BARN: Final = Parameter(
+    "hop_barn",
+    "barn",
+    LogUniform(0.3, 5.0),
+    "a sulphur atom's hop into a vacant neighbour; about 1.5 barn makes Maksov's D at 2e5 e/A^2/s: a tunable",
+)
