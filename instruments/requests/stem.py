@@ -13,6 +13,7 @@ from instruments.requests.base import Nm, Point, Request, Seconds, part, request
 from instruments.requests.scanning import ScanImage
 from instruments.structure import misfits
 from physics_priors.bounds import ANY, Bounds, violations
+from physics_priors.optics.aberrations import NAMES
 
 
 @request
@@ -109,6 +110,29 @@ class SetOptics(Request):
     astigmatism_nm: Point | None = None
     coma_nm: Point | None = None
     current_pA: Annotated[float, Bounds("pA", 0.0, 1e6)] | None = None
+
+
+@request
+@dataclass(frozen=True)
+class SetAberrations(Request):
+    """Change or set aberrations by their CEOS names, as (real, imaginary) parts [nm].
+
+    The convention is that of `physics_priors.optics.aberrations`. `relative` steps are added to where the lenses are,
+    else they are set to the values since the start; C1, C3 and C5 have no imaginary part.
+    """
+
+    names: tuple[str, ...]
+    values_nm: tuple[Point, ...]
+    relative: bool = True
+
+    def contradictions(self) -> list[str]:
+        said = [f"unknown aberration {name!r}; known: {', '.join(NAMES)}" for name in self.names if name not in NAMES]
+        if len(self.names) != len(self.values_nm) or len(set(self.names)) != len(self.names):
+            said.append("names and values_nm must be of one length, and no name may be there twice")
+        for name, (_, imaginary) in zip(self.names, self.values_nm, strict=False):
+            if name in ("C1", "C3", "C5") and imaginary != 0:
+                said.append(f"{name} is round: it has no imaginary part")
+        return said
 
 
 @request
