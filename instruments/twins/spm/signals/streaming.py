@@ -69,7 +69,7 @@ class Streaming(BandExcitation):
         return count
 
     def lines_of(self, samples: Samples, rate_Hz: float) -> NDArray[np.complex128]:
-        """Complex deflection [pixels, bins] of the lines in samples [pixels, n] of whole pulses, the drive's phase off."""
+        """Complex deflection [pixels, bins] of the lines in samples [pixels, n] of whole pulses, drive phase off."""
         from scipy.fft import rfft
 
         pulses = samples.shape[1] / (self.pulse_s * rate_Hz)
@@ -93,7 +93,7 @@ class Streaming(BandExcitation):
         return round(dwell_s * rate_Hz)
 
     def _held(self, rate_Hz: float) -> tuple[Floats, Floats]:
-        """The drive [V] and its quadrature, to be held during the sample before each instant for lines of right size."""
+        """The drive [V] and its quadrature, to be held during the sample before each instant; lines keep their size."""
         wave = self.waveform(rate_Hz)
         spectrum, n = np.fft.rfft(wave), len(wave)
         f = np.fft.rfftfreq(n, 1.0 / rate_Hz)
