@@ -33,9 +33,9 @@ HIDDEN: Final = {
     "roughness": (1.0, 0.20),
     "injection": (0.12, 0.30),
 }
-"""coercive_V makes the coercive field of the homogeneous crystal under the tip; switching_s is 1 / (L |a|); disorder the
-random field's standard deviation [units of |a| P0]; tip_radius, roughness, disorder and injection multiply what the
-core's arguments say."""
+"""coercive_V makes the coercive field of the homogeneous crystal under the tip; switching_s is 1 / (L |a|); disorder
+the random field's standard deviation [units of |a| P0]; tip_radius, roughness, disorder and injection multiply what
+the core's arguments say."""
 SCALES: Final = frozenset(HIDDEN) - {"imprint_V", "potential_V"}
 EPS_33, EPS_11 = 65.9, 123.4
 """Permittivity of PbTiO3 at 25 C (physics sheet, check 43)."""
