@@ -20,9 +20,8 @@ from environments.actions import checked
 from environments.task import Brief, Task
 from instruments import keys
 from instruments.account import Account
-from instruments.batch import CostBatch, RequestBatch, ResultBatch
+from instruments.batch import RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities
-from instruments.cost import Cost
 from instruments.embedded import Embedded
 from instruments.errors import (
     ConnectionLost,
@@ -121,7 +120,7 @@ class Environment(gymnasium.Env[Observation, NDArray[Any]]):
 
     def requests(self, action: Any) -> list[Request]:
         """What an action asks of the instrument; ValueError or InvalidRequest where it is not an action."""
-        return [batch.row(0) for batch in self._ask(action).batches]
+        return [batch.row(0) for batch in self._ask(action).batches if batch.asks(0)]
 
     def update(self, action: Any, measurements: Sequence[Measurement | None]) -> Step:
         """Take in what came of `requests(action)` (None: failed or refused)."""
@@ -205,8 +204,11 @@ class Environment(gymnasium.Env[Observation, NDArray[Any]]):
 
     def _carry_out(self, batches: Sequence[RequestBatch]) -> tuple[list[ResultBatch], dict[str, Any]]:
         acquire = self._acquire_at_once if self._unlimited and self._steps else self._acquire
-        done = [acquire(batch) for batch in batches]
-        results = [r if isinstance(r, ResultBatch) else _nothing(b.kind) for r, b in zip(done, batches, strict=True)]
+        done = [acquire(batch) if batch.asks(0) else ResultBatch.nothing(batch.kind, 1) for batch in batches]
+        results = [
+            r if isinstance(r, ResultBatch) else ResultBatch.nothing(b.kind, 1)
+            for r, b in zip(done, batches, strict=True)
+        ]
         return results, {
             "seconds": float(sum(r.cost.seconds[0] for r in results)),
             "electrons": float(sum(r.cost.electrons[0] for r in results)),
@@ -255,11 +257,11 @@ def episode_seed(generator: np.random.Generator, seed: int | None) -> int:
 
 
 def _results(batches: Sequence[RequestBatch], measurements: Sequence[Measurement | None]) -> list[ResultBatch]:
-    if len(batches) != len(measurements):
-        raise ValueError(f"{len(measurements)} measurements for {len(batches)} requests")
-    return [_nothing(b.kind) if m is None else ResultBatch.of(m) for b, m in zip(batches, measurements, strict=True)]
-
-
-def _nothing(kind: str) -> ResultBatch:
-    none, nowhere = np.zeros(1, bool), np.full((1, 2), np.nan)
-    return ResultBatch(kind, {}, {}, {}, none, CostBatch.stack([Cost()]), nowhere)
+    """One result for every batch, also for those that were not asked for."""
+    if sum(batch.asks(0) for batch in batches) != len(measurements):
+        raise ValueError(f"{len(measurements)} measurements for {sum(batch.asks(0) for batch in batches)} requests")
+    came = iter(measurements)
+    done = [next(came) if batch.asks(0) else None for batch in batches]
+    return [
+        ResultBatch.nothing(b.kind, 1) if m is None else ResultBatch.of(m) for b, m in zip(batches, done, strict=True)
+    ]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from environments.actions import checked_rows
 from environments.environment import Observation, episode_seed, task_keys
-from environments.rows import put
+from environments.rows import put, take
 from environments.task import Outcome, Task
 from instruments import keys
 from instruments.batch import RequestBatch, ResultBatch
@@ -131,10 +131,24 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
     ) -> tuple[Any, NDArray[np.int64], list[ResultBatch]]:
         results = []
         for batch in batches:
-            sent = sent + 1
-            world, result = self.core.perform(world, batch, keys.fold(roots, sent))
+            if batch.wanted is not None and not batch.wanted.all():
+                world, sent, result = self._perform_some(world, batch, roots, sent)
+            else:
+                sent = sent + 1
+                world, result = self.core.perform(world, batch, keys.fold(roots, sent))
             results.append(result)
         return world, sent, results
+
+    def _perform_some(
+        self, world: Any, batch: RequestBatch, roots: keys.Keys, sent: NDArray[np.int64]
+    ) -> tuple[Any, NDArray[np.int64], ResultBatch]:
+        """A batch that not all rows ask for."""
+        rows = np.flatnonzero(batch.asked)
+        if not len(rows):
+            return world, sent, ResultBatch.nothing(batch.kind, batch.rows)
+        sent = sent + batch.asked
+        part, result = self.core.perform(take(world, rows), batch.only(rows), keys.fold(roots[rows], sent[rows]))
+        return put(world, rows, part), sent, result.spread(rows, batch.rows)
 
     def _begin(self, rows: NDArray[np.intp], seeds: Sequence[int | None]) -> NDArray[np.float64]:
         """Fresh worlds and states in `rows`, the survey done; its costs [num_envs, 2]."""

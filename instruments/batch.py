@@ -20,12 +20,30 @@ from instruments.requests import KINDS, Request
 
 @dataclass(frozen=True)
 class RequestBatch:
-    """B requests of one kind: `each` holds what differs, arrays [B, ...]; `shared` what is the same for all."""
+    """B requests of one kind: `each` holds what differs, arrays [B, ...]; `shared` what is the same for all.
+
+    `wanted` [B] says which rows ask for it at all, None all of them: whoever carries a batch out leaves the others
+    out, so that a core never sees it.
+    """
 
     kind: str
     rows: int
     each: Mapping[str, NDArray[Any]]
     shared: Mapping[str, Any]
+    wanted: NDArray[np.bool_] | None = None
+
+    def asks(self, index: int) -> bool:
+        """Whether a row asks for it."""
+        return self.wanted is None or bool(self.wanted[index])
+
+    @property
+    def asked(self) -> NDArray[np.bool_]:
+        """Which rows [B] ask for it."""
+        return np.ones(self.rows, dtype=bool) if self.wanted is None else self.wanted
+
+    def only(self, rows: NDArray[np.intp]) -> RequestBatch:
+        """The batch of some of its rows, all of which ask for it."""
+        return RequestBatch(self.kind, len(rows), {name: array[rows] for name, array in self.each.items()}, self.shared)
 
     def row(self, index: int) -> Request:
         """The request of one row, validated; raises InvalidRequest."""
@@ -87,6 +105,19 @@ class ResultBatch:
         x, y = (float(v) for v in self.position_nm[index])
         return Measurement(id, request, channels, self.cost.row(index), bool(self.done[index]), (x, y), state)
 
+    def spread(self, rows: NDArray[np.intp], count: int) -> ResultBatch:
+        """The same results as `rows` of a batch of `count`; in the other rows nothing was done, at no cost."""
+        cost = CostBatch(*(_filled(getattr(self.cost, n), rows, count, 0.0) for n in CostBatch.__dataclass_fields__))
+        values = {name: _filled(array, rows, count, np.nan) for name, array in self.values.items()}
+        done, position = _filled(self.done, rows, count, False), _filled(self.position_nm, rows, count, np.nan)
+        return ResultBatch(self.kind, values, self.units, self.axes, done, cost, position)
+
+    @staticmethod
+    def nothing(kind: str, count: int) -> ResultBatch:
+        """Results of a batch of which nothing was done."""
+        cost = CostBatch.stack([Cost()] * count)
+        return ResultBatch(kind, {}, {}, {}, np.zeros(count, dtype=bool), cost, np.full((count, 2), np.nan))
+
     @staticmethod
     def of(measurement: Measurement) -> ResultBatch:
         """A measurement as a batch of one row; a copy, so that nobody edits a measurement."""
@@ -107,6 +138,13 @@ class ResultBatch:
         if len(self.values) != 1:
             raise DataInvalid(f"expected one channel, got {sorted(self.values)}: name the one to use")
         return next(iter(self.values))
+
+
+def _filled(array: NDArray[Any], rows: NDArray[np.intp], count: int, other: float) -> NDArray[Any]:
+    kind = array.dtype if array.dtype == np.bool_ else np.result_type(array.dtype, np.float16)
+    whole = np.full((count, *array.shape[1:]), other, dtype=kind)
+    whole[rows] = array
+    return whole
 
 
 def _plain(value: Any) -> Any:
