@@ -15,7 +15,7 @@ REAL_OVER_INTRINSIC = (0.01, 0.1)
 def intrinsic(landau: Landau) -> tuple[float, float]:
     """Field at which P along [001] loses its stability, and |P| there."""
     a, b, c, d = landau.along((0, 0, 1))
-    roots = np.roots([56 * d, 30 * c, 12 * b, 2 * a] if d else [30 * c, 12 * b, 2 * a] if c else [12 * b, 2 * a])
+    roots = np.roots([56 * d, 30 * c, 12 * b, 2 * a])
     squares = np.real(roots[np.abs(np.imag(roots)) < 1e-9 * np.abs(roots)])
     positive = [s for s in squares if s > 0]
     if not positive:

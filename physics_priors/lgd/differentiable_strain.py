@@ -110,7 +110,7 @@ def _without_nyquist(k: Tensor, size: int, axis: int) -> Tensor:
 
 
 def _released(system: System, shape: tuple[int, int], stress: Tensor) -> Tensor:
-    """Sum over waves of b* K^-1 b / 2, b = stress k: what the displacement gains, without mixed parts of Nyquist waves."""
+    """Sum over waves of b* K^-1 b / 2, b = stress k: what the displacement gains (no mixed Nyquist parts)."""
     kx, ky, _ = wave_numbers(shape, system.spacing, stress.real)
     e = system.elastic
     assert e is not None

@@ -110,9 +110,7 @@ class Landau:
     def spontaneous(self, direction: ArrayLike = (0, 0, 1)) -> float:
         """Size of the stable polarisation along a direction, 0 where there is none but P = 0."""
         a, b, c, d = self.along(direction)
-        roots = (
-            np.roots([4 * d, 3 * c, 2 * b, a]) if d else np.roots([3 * c, 2 * b, a]) if c else np.array([-a / (2 * b)])
-        )
+        roots = np.roots([4 * d, 3 * c, 2 * b, a])
         squares = np.real(roots[np.abs(np.imag(roots)) < 1e-9 * np.abs(roots)])
         stable = [s for s in squares if s > 0 and 2 * b + 6 * c * s + 12 * d * s**2 > 0]
         return math.sqrt(max(stable)) if stable else 0.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +143,7 @@ class System:
                 found.append(2.0 if math.isnan(length) else 1.0 if math.isinf(length) else _ratio(length / dx))
         return np.array(found)
 
+    @cached_property
     def stiffness(self) -> float:
         """A bound on the largest curvature of the energy of one cell while |P| <= `largest`."""
         known = max(self.landau.spontaneous(n) for n in ((0, 0, 1), (0, 1, 1), (1, 1, 1)))
@@ -150,7 +152,7 @@ class System:
 
     def stable_step(self) -> float:
         """The largest stable time step of explicit integration, 2 / (L stiffness)."""
-        return 2 / (self.mobility * self.stiffness())
+        return 2 / (self.mobility * self.stiffness)
 
     def step(self, asked: float | None = None) -> float:
         """The step to take: 0.4 of the stable one, or the one asked for; raises UnstableStep where that is too long."""
@@ -190,6 +192,8 @@ class System:
     def _gradient_stiffness(self) -> float:
         along, across, cross = self.gradients
         dy, dx = self.spacing
+        if self.components == 1:
+            along, cross = across, 0.0
         return 4 * max(along, across) * (1 / dx**2 + 1 / dy**2) + abs(cross) / (dx * dy)
 
     def _long_range(self) -> float:

@@ -1,8 +1,8 @@
 """Tilts of the oxygen octahedra beside the polarisation, coupled as P^2 Phi^2: SrTiO3 below 105 K and its interfaces.
 
 f = t11 S(P_i^2 Phi_i^2) + t12 S(P_i^2 (Phi_j^2 + Phi_k^2)) + t44 S_(i<j)(P_i P_j Phi_i Phi_j), and a polynomial of
-each. A tilt is given as the displacement of an oxygen [m]. `STRONTIUM_TITANATE_COUPLING` is quoted from memory of Li, PRB 73
-184112 (2006), where signs differ by convention: tunable numbers, not published ones.
+each. A tilt is given as the displacement of an oxygen [m]. `STRONTIUM_TITANATE_COUPLING` is quoted from memory of Li,
+PRB 73 184112 (2006), where signs differ by convention: tunable numbers, not published ones.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Tilted:
         for system, other in ((self.polarisation, self.tilt), (self.tilt, self.polarisation)):
             largest = other.largest or 1.5 * other.landau.spontaneous()
             extra = 2 * self.coupling.stiffness(largest, system.components)
-            steps.append(2 / (system.mobility * (system.stiffness() + extra)))
+            steps.append(2 / (system.mobility * (system.stiffness + extra)))
         return min(steps)
 
     def advance(self, P: Array, tilt: Array, steps: int, *, step: float | None = None) -> tuple[Array, Array]:

@@ -83,7 +83,11 @@ def tanh_width(profile: Callable[[Floats], Floats], P0: float, guess: float) -> 
 
     x = np.linspace(-5 * guess, 5 * guess, 2001)
     seen = profile(x)
-    found = least_squares(lambda p: P0 * np.tanh(x / p[0]) - seen, [guess])
+
+    def misfit(p: Floats) -> Floats:
+        return np.asarray(P0 * np.tanh(x / p[0]) - seen)
+
+    found = least_squares(misfit, [guess])
     return float(2 * found.x[0])
 
 
