@@ -33,6 +33,7 @@ _WORDS = {
     "upper_confidence_bound": "highest upper confidence bound",
     "integrated_variance": "takes most variance off the whole map",
 }
+_WORDS_OF_MINIMUM = _WORDS | {"upper_confidence_bound": "lowest lower confidence bound"}
 
 
 def _must_be_one_of(name: str, value: str, allowed: Any) -> None:
@@ -111,6 +112,7 @@ class GaussianProcess(Remembering):
             seed=self.seed,
             tested=tested if self.acquisition == "integrated_variance" else None,
         )
+        self._sign = -1.0 if problem.objective == "minimise" else 1.0
         self._kept = None
         self._forget_fits()
 
@@ -150,7 +152,7 @@ class GaussianProcess(Remembering):
             model = self._following(self._hyperparameters(None) or self._last)
             mean, variance = model.everywhere()
         location, scale = model.location, model.scale
-        return Prediction(location + scale * mean.numpy(), scale * np.sqrt(variance.numpy()))
+        return Prediction(self._sign * (location + scale * mean.numpy()), scale * np.sqrt(variance.numpy()))
 
     def state(self) -> dict[str, Any]:
         kept = None if self._kept is None else {"at": self._kept[0], **self._kept[1].plain()}
@@ -207,8 +209,8 @@ class GaussianProcess(Remembering):
         return found
 
     def _data(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The candidates and values that may be learned from."""
-        return self.taken[self.usable], self.values[self.usable]
+        """The candidates and values that may be learned from, turned round where the smallest is wanted."""
+        return self.taken[self.usable], self._sign * self.values[self.usable]
 
     def _following(self, given: Hyperparameters) -> CandidatePosterior:
         """The model with all that was told; what was known when its hyper-parameters were fitted goes in at once."""
@@ -247,7 +249,7 @@ class GaussianProcess(Remembering):
         rows = np.flatnonzero(np.isin(model.seen, free, assume_unique=True))
         scores = self._scores(model, ahead).numpy()
         row = int(rows[np.argmax(scores[rows])]) if len(rows) else int(np.argmax(scores))
-        predicted = model.location + model.scale * float(model.mean()[row])
+        predicted = self._sign * (model.location + model.scale * float(model.mean()[row]))
         spread = model.scale * float(model.ahead(ahead)[row]) ** 0.5
         figures = {
             "mean": predicted,
@@ -279,8 +281,9 @@ class GaussianProcess(Remembering):
 
     def _reason(self, predicted: float, spread: float) -> str:
         unit = f" {self.problem.value_unit}" if self.problem.value_unit else ""
-        best = float(self.values[self.usable].max())
+        best = self._sign * float((self._sign * self.values[self.usable]).max())
+        words = _WORDS[self.acquisition] if self._sign > 0 else _WORDS_OF_MINIMUM[self.acquisition]
         return (
-            f"{_WORDS[self.acquisition]} ({self._features.label}): predicted {predicted:.3g} ± {spread:.2g}{unit}, "
+            f"{words} ({self._features.label}): predicted {predicted:.3g} ± {spread:.2g}{unit}, "
             f"best so far {best:.3g}{unit}"
         )

@@ -21,6 +21,8 @@ class LogNormal:
 
 POSITION = LogNormal(0.25, 0.6, 0.01)
 """Length scale along an axis of the field, in units of the field."""
+AXIS = LogNormal(0.25, 0.6, 0.01)
+"""As POSITION, along an axis of a box that is not the field: the median grows as the root of half their number."""
 PATCH = LogNormal(0.6, 0.8, 0.01)
 """Length scale along a patch component where there is but one, in units of the spread of the strongest component.
 
@@ -71,7 +73,10 @@ def lengthscale_priors(names: tuple[str, ...]) -> list[LogNormal]:
     """The prior of each input's length scale, by the input's name."""
     patches = [name.startswith("patch") for name in names]
     patch = replace(PATCH, median=PATCH.median * max(1, sum(patches)) ** 0.5)
-    return [patch if is_patch else POSITION for is_patch in patches]
+    axes = sum(name.startswith("axis") for name in names)
+    axis = replace(AXIS, median=AXIS.median * max(1.0, axes / 2) ** 0.5)
+    kinds = {"patch": patch, "axis": axis}
+    return [kinds.get(name.split("_")[0], POSITION) for name in names]
 
 
 def outputscale_priors(names: tuple[str, ...]) -> list[LogNormal]:
