@@ -77,14 +77,17 @@ class Differentiable:
 
     def force(self, P: Tensor, field: Any = 0.0, shift: Any = 0.0) -> Tensor:
         """-dF/dP [B, C, rows, columns]."""
+        return self._force(P, field, shift, self._weights(P) if self._convolves else None)
+
+    def _force(self, P: Tensor, field: Any, shift: Any, weights: Tensor | None) -> Tensor:
         import torch
 
-        local = self._laplacians(P) - self._slope(P, shift)
+        local = (self._laplacians(P) if weights is None else _convolved(P, weights)) - self._slope(P, shift)
         local = local + field if torch.is_tensor(field) or field else local
         return local if self.system.local else local + self._long_range(P)
 
     def advance(
-        self, P: Tensor, steps: int, *, step: float | None = None, field: Any = 0.0, shift: Any = 0.0, kept: int = 1
+        self, P: Tensor, steps: int, *, step: float | None = None, field: Any = 0.0, shift: Any = 0.0, kept: int = 5
     ) -> Tensor:
         """P after `steps` steps; raises UnstableStep as the system does, ValueError where `kept` is below 0."""
         if kept < 0:
@@ -111,8 +114,9 @@ class Differentiable:
     def steps(self, P: Tensor, steps: int, length: float, field: Any, shift: Any) -> Tensor:
         """As `advance`, of a length that is not checked, keeping everything."""
         rate = self._c["mobility"] * length
+        weights = self._weights(P) if self._convolves else None
         for _ in range(steps):
-            P = P + rate * self.force(P, field, shift)
+            P = P + rate * self._force(P, field, shift, weights)
         return P
 
     def _in_space(self, squares: list[Any]) -> tuple[Any, Any, Any]:
@@ -174,8 +178,6 @@ class Differentiable:
         c, (dy, dx) = self._c, self.system.spacing
         if self.system.gradient is None:
             return torch.zeros_like(P)
-        if self._edges == (None, None) and min(self.shape) > 1:
-            return self._by_convolution(P)
         by_x, by_y = (self._second(P, axis) for axis in (-1, -2))
         parts = []
         for index, component in enumerate(self._axes()):
@@ -187,12 +189,10 @@ class Differentiable:
             parts.append(part)
         return torch.stack(parts, 1)
 
-    def _by_convolution(self, P: Tensor) -> Tensor:
-        import torch
-        from torch.nn.functional import conv2d, pad
-
-        padded = pad(P, (1, 1, 1, 1), mode="circular")
-        return conv2d(padded, self._weights(torch.empty(0, dtype=P.dtype, device=P.device)))
+    @property
+    def _convolves(self) -> bool:
+        """Whether all gradient terms are one periodic convolution."""
+        return self.system.gradient is not None and self._edges == (None, None) and min(self.shape) > 1
 
     def _weights(self, like: Tensor) -> Tensor:
         """The stencil of all components as one convolution [C, C, 3, 3], differentiable in the coefficients."""
@@ -307,6 +307,12 @@ def _real_pairs(kx: Tensor, ky: Tensor, a: Tensor, b: Tensor, shape: tuple[int, 
     if shape[0] % 2 == 0:
         mixed[..., shape[0] // 2, :] = 0.0
     return kx**2 * a.abs().square() + ky**2 * b.abs().square() + mixed
+
+
+def _convolved(P: Tensor, weights: Tensor) -> Tensor:
+    from torch.nn.functional import conv2d, pad
+
+    return conv2d(pad(P, (1, 1, 1, 1), mode="circular"), weights)
 
 
 def _bar(like: Tensor, axis: int) -> Tensor:
