@@ -17,6 +17,7 @@ from instruments.embedded import Core, Embedded
 PRESETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "FindPeak-v0": ("find_peak", {}),
     "SpectroscopyMap-v0": ("spectroscopy_map", {"max_steps": 60}),
+    "TuneScan-v0": ("tune_scan", {}),
     "WriteDomains-v0": ("write_domains", {}),
 }
 """By id: the file in `environments.presets`, and default options of the environment."""

@@ -161,7 +161,7 @@ class WriteDomains:
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
         rows = np.arange(len(state.count))
         image = self._image(state, results[1]) / state.scale[:, None]
-        seen = np.isfinite(image).all(-1)
+        seen: NDArray[np.bool_] = np.asarray(np.isfinite(image).all(-1))
         after = _seen(state, np.where(seen[:, None], image, state.image))
         usable = state.usable.copy()
         usable[rows, np.minimum(state.count, self.tries - 1)] = seen
@@ -222,8 +222,7 @@ def _between(low: float, high: float, action: NDArray[Any]) -> Floats:
 
 def _seen(state: State, image: Floats) -> State:
     """The state with a new image [B, pixels] and its agreement."""
-    right: NDArray[np.bool_] = np.asarray(np.sign(image) == state.target)
-    up = state.target > 0
-    shares = [np.ascontiguousarray(right[:, chosen], dtype=np.float64).mean(-1) for chosen in (up, ~up)]
+    right = np.asarray(np.sign(image) == state.target, dtype=np.float64)
+    shares = [np.ascontiguousarray(right[:, state.target == sign]).mean(-1) for sign in (1.0, -1.0)]
     known = np.isfinite(image).all(-1)
     return replace(state, image=image, agreement=np.where(known, (shares[0] + shares[1]) / 2, np.nan))

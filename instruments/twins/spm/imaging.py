@@ -27,7 +27,8 @@ class Loop:
     """The height loop and its disturbances; noise and line noise are off at 0."""
 
     lever_N_m: float
-    piezo_s: float
+    piezo_Hz: float
+    piezo_quality: float
     detector_s: float
     noise_nm: float
     line_noise_nm: float
@@ -43,7 +44,9 @@ def heights(world: World, surface_nm: Floats, dwell_s: Floats, loop: Loop, keys:
     setpoint_nN = world.feedback[:, SETPOINT_NN]
     state = np.stack([*world.feedback[:, [ON, PROPORTIONAL, INTEGRAL_HZ]].T, setpoint_nN / loop.lever_N_m], axis=1)
     found = np.empty((3, *surface_nm.shape))
-    kernels.track(surface_nm, noise, state, dwell_s, (loop.piezo_s, loop.detector_s), found)
+    kernels.track(
+        surface_nm, noise, state, dwell_s, (2.0 * np.pi * loop.piezo_Hz, loop.piezo_quality, loop.detector_s), found
+    )
     height = found[0] + jumps
     largest = np.maximum(found[2, :, 0::2], found[2, :, 1::2, ::-1])
     return {

@@ -17,7 +17,6 @@ _STILL = 2e-6
 _SPLIT = 0.5
 REACH_NM = 1000.0
 """How far the height piezo reaches, up and down."""
-MOST_SUBSTEPS = 2048
 
 
 @njit(cache=True)
@@ -148,25 +147,26 @@ def rest(pol, scr, field, soft, lasts, tip, most):
 
 
 @njit(cache=True)
-def track(surface, noise, loop, dwell, lags, found):
+def track(surface, noise, loop, dwell, plant, found):
     """The height loop along surface [B, lines, points] nm in scanning order.
 
     noise: what the detector adds to the deflection [nm], same shape; loop [B, 4]: on, proportional gain, integral gain
-    [1/s], set-point deflection [nm]; dwell [B] s; lags: piezo, detector [s]; found [3, B, lines, points]: height, mean
-    deflection from the set-point, and the largest one. A PI controller on the detected deflection drives a piezo, both
-    first-order lags, so that too much gain rings and then oscillates. A tip that falls off the surface (the deflection
-    cannot be less than none) comes down only as fast as the set-point and the gains let it.
+    [1/s], set-point deflection [nm]; dwell [B] s; plant: resonance of the height piezo [rad/s], its quality, and the
+    detector's time [s]; found [3, B, lines, points]: height, mean deflection from the set-point, and the largest one.
+    A PI controller on the detected deflection drives the piezo, so that too much gain rings and then oscillates. A tip
+    that falls off the surface (the deflection cannot be less than none) comes down only as fast as the set-point and
+    the gains let it.
     """
-    piezo_s, detector_s = lags
+    omega, quality, detector_s = plant
     for b in range(surface.shape[0]):
         on, kp, ki, setpoint = loop[b, 0], loop[b, 1], loop[b, 2], loop[b, 3]
-        sub = min(max(int(np.ceil(dwell[b] / (0.25 * min(piezo_s, detector_s)))), 1), MOST_SUBSTEPS)
+        sub = max(int(np.ceil(dwell[b] * max(8.0 * omega / (2.0 * np.pi), 4.0 / detector_s))), 1)
         dt = dwell[b] / sub
-        lag_z, lag_e = 1.0 - np.exp(-dt / piezo_s), 1.0 - np.exp(-dt / detector_s)
+        lag_e = 1.0 - np.exp(-dt / detector_s)
         z = surface[b, 0, 0]
         if on == 0.0:
             z = surface[b].mean()
-        summed, felt, last = z, 0.0, surface[b, 0, 0]
+        speed, summed, felt, last = 0.0, z, 0.0, surface[b, 0, 0]
         for line in range(surface.shape[1]):
             for point in range(surface.shape[2]):
                 now = surface[b, line, point]
@@ -177,8 +177,11 @@ def track(surface, noise, loop, dwell, lags, found):
                     felt += lag_e * (bent + noise[b, line, point] - felt)
                     summed += on * ki * felt * dt
                     summed = min(max(summed, -REACH_NM), REACH_NM)
-                    asked = summed + on * kp * felt
-                    z += lag_z * (min(max(asked, -REACH_NM), REACH_NM) - z)
+                    asked = min(max(summed + on * kp * felt, -REACH_NM), REACH_NM)
+                    speed += dt * omega * (omega * (asked - z) - speed / quality)
+                    z += dt * speed
+                    if abs(z) > REACH_NM:
+                        z, speed = min(max(z, -REACH_NM), REACH_NM), 0.0
                     height_sum += z
                     error_sum += bent
                     most = max(most, bent)

@@ -18,8 +18,8 @@ Scenarios: `matched` draws the hidden parameters from `sample.HIDDEN`; `shifted`
 standard deviations outside; `misspecified` keeps the matched ones with twice the share of dead and of soft grains and
 three times the injected charge.
 
-Not modelled: in-plane polarisation, writing by force or by the ac drive, wear, adhesion and capillaries, a plant with
-resonances of its own in the height loop, walls that go on moving for longer than `rest_steps` after a request.
+Not modelled: in-plane polarisation, writing by force or by the ac drive, wear, adhesion and capillaries, walls that go
+on moving for longer than `rest_steps` after a request.
 """
 
 from __future__ import annotations
@@ -92,11 +92,13 @@ class ScanningProbe:
     line_noise_nm: Annotated[float, Bounds("nm", 0.0)] = 0.1
     modulus_GPa: Annotated[float, Bounds("GPa", 0.0, open_low=True)] = 50.0
     """Reduced modulus of the Hertzian contact."""
-    piezo_s: Annotated[float, Bounds("s", 1e-6, 1.0)] = 1.6e-4
+    piezo_Hz: Annotated[float, Bounds("Hz", 10.0, 1e5)] = 1500.0
+    """First resonance of the height piezo, which limits the gains."""
+    piezo_quality: Annotated[float, Bounds("", 0.5, 100.0)] = 5.0
     detector_s: Annotated[float, Bounds("s", 1e-6, 1.0)] = 5e-5
     setpoint_nN: Annotated[float, Bounds("nN", 0.0, open_low=True)] = 50.0
-    proportional: Annotated[float, Bounds("", 0.0, 100.0)] = 0.2
-    integral_Hz: Annotated[float, Bounds("Hz", 0.0, 1e6)] = 3000.0
+    proportional: Annotated[float, Bounds("", 0.0, 100.0)] = 0.1
+    integral_Hz: Annotated[float, Bounds("Hz", 0.0, 1e6)] = 800.0
     amplifier_V: Annotated[float, Bounds("V", 0.0, 1000.0, open_low=True)] = 10.0
     """Largest |bias| and drive together."""
     force_limit_nN: Annotated[float, Bounds("nN", 0.0, open_low=True)] = 1000.0
@@ -240,9 +242,9 @@ class ScanningProbe:
 
     @cached_property
     def _loop(self) -> Loop:
-        return Loop(
-            self.electronics.stiffness_N_m, self.piezo_s, self.detector_s, self.height_noise_nm, self.line_noise_nm
-        )
+        noises = (self.height_noise_nm, self.line_noise_nm)
+        plant = (self.piezo_Hz, self.piezo_quality, self.detector_s)
+        return Loop(self.electronics.stiffness_N_m, *plant, *noises)
 
     def _refuse(self, world: World, batch: RequestBatch) -> None:
         """Raise what `price` promises, also where bias and drive together are too much for the amplifier."""
