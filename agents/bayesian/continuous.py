@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from agents.baselines.sobol import sobol_point
 from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
-from agents.bayesian.surrogate import build, one_thread, standardised
+from agents.bayesian.quick_model import quick_model
+from agents.bayesian.surrogate import one_thread, standardised
 from agents.options import Box
 from agents.protocol import AgentError, Decision, Observation, Problem
 from agents.remembering import Remembering
@@ -105,11 +106,11 @@ class ContinuousGaussianProcess(Remembering):
         ahead: NDArray[np.float64],
     ) -> Any:
         """The model, points that are still `ahead` taken to bring what it expects."""
-        model = build(inputs, values, self._names, given).eval()
+        model = quick_model(inputs, values, given)
         if not len(ahead):
             return model
         believed = _moments(model, ahead)[0]
-        return build(np.vstack([inputs, ahead]), np.append(values, believed), self._names, given).eval()
+        return quick_model(np.vstack([inputs, ahead]), np.append(values, believed), given)
 
     def _search(
         self, model: Any, inputs: NDArray[np.float64], number: int, timeout_s: float | None
@@ -172,14 +173,8 @@ class ContinuousGaussianProcess(Remembering):
 
 @contextmanager
 def _rounding_allowed() -> Iterator[None]:
-    """Next to a measured point the variance may round to less than nothing, or a line search to no progress.
-
-    BoTorch lifts the one, starts again for the other, and warns each time.
-    """
-    from linear_operator.utils.warnings import NumericalWarning
-
+    """At a measured point a line search may round to no progress; BoTorch then starts again, and warns."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NumericalWarning)
         warnings.filterwarnings("ignore", "Optimization failed in", RuntimeWarning)
         yield
 
@@ -189,6 +184,6 @@ def _moments(model: Any, at: NDArray[np.float64]) -> tuple[NDArray[np.float64], 
     import torch
 
     with torch.no_grad():
-        posterior = model.posterior(torch.from_numpy(at))
-        mean: torch.Tensor = posterior.mean[:, 0]
-        return mean.numpy(), posterior.variance[:, 0].clamp_min(1e-300).sqrt().numpy()
+        posterior = model.posterior(torch.from_numpy(at)[:, None, :])
+        mean: torch.Tensor = posterior.mean[:, 0, 0]
+        return mean.numpy(), posterior.variance[:, 0, 0].sqrt().numpy()

@@ -19,6 +19,7 @@ from agents.bayesian.candidate_posterior import CandidatePosterior
 from agents.bayesian.fitting import LogPosterior, fit
 from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
 from agents.bayesian.kernel import SignalKernel
+from agents.bayesian.quick_model import quick_model
 from agents.bayesian.surrogate import build, one_thread, standardised
 
 NAMES = ("position_0", "position_1", "patch_0")
@@ -67,6 +68,17 @@ def test_acquisitions_are_those_of_botorch_on_single_task_gp() -> None:
     ours = log_expected_improvement(mean, variance, (340.0 - location) / scale).numpy()
     assert ours + math.log(scale) == pytest.approx(improvement, rel=1e-6, abs=1e-6)
     assert location + scale * upper_confidence_bound(mean, variance, 2.5).numpy() == pytest.approx(bound, rel=1e-7)
+
+
+def test_the_quick_model_is_single_task_gp_and_its_gradient_is_right() -> None:
+    names, given = ("axis_0", "axis_1", "axis_2"), Hyperparameters(GIVEN.lengthscales, np.array([1.7]), 0.03, -0.2)
+    at = torch.from_numpy(candidates())[:, None, :].requires_grad_()
+    slow = build(*data(), names, given).eval()
+    quick, slow = (model.posterior(at) for model in (quick_model(*data(), given), slow))
+    ours, theirs = (torch.autograd.grad((p.mean + p.variance.sqrt()).sum(), at)[0].numpy() for p in (quick, slow))
+    assert quick.mean.detach().numpy() == pytest.approx(slow.mean.detach().numpy(), rel=1e-7)
+    assert quick.variance.detach().numpy() == pytest.approx(slow.variance.detach().numpy(), rel=1e-5)
+    assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize("block", [1, 25])
