@@ -5,7 +5,8 @@ smallest to the largest. The height loop is set and a frame is scanned, trace an
 lines, the mean of each taken off, is image: of their correlation r, r / (1 - r) is the ratio of signal to noise and
 -log2(1 - r) / 2 the bits in a pixel (Shannon's capacity of a Gaussian channel). What counts are the bits in excess of
 those at `least_correlation`, per second. The value is that in kbit/s, less `penalty` times the excess of the largest
-force over what is allowed, relative to it and at most 1. The reward is the gain of the best value so far.
+force over what is allowed, relative to it and at most 1, and less `penalty` times what r is short of the least,
+relative to it and at most 1. The reward is the gain of the best value so far.
 """
 
 from __future__ import annotations
@@ -138,7 +139,8 @@ class TuneScan:
         correlation, force = self._read(results[1], len(rows))
         seconds = np.broadcast_to(results[1].cost.seconds, len(rows))
         rate = self._bits(correlation) * (1e-3 * self.shape[0] * self.shape[1]) / np.maximum(seconds, 1e-9)
-        value = rate - self.penalty * np.clip(force / self.allowed_nN - 1.0, 0.0, 1.0)
+        short = np.clip(1.0 - correlation / max(self.least_correlation, 1e-9), 0.0, 1.0)
+        value = rate - self.penalty * (np.clip(force / self.allowed_nN - 1.0, 0.0, 1.0) + short)
         value = np.where(np.isfinite(value), value, np.nan)
         usable = state.usable.copy()
         usable[rows, np.minimum(state.count, self.tries - 1)] = np.isfinite(value)
