@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agents.baselines.sobol import sobol_point
 from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
 from agents.bayesian.quick_model import quick_model
-from agents.bayesian.surrogate import one_thread, standardised
+from agents.bayesian.surrogate import location_and_scale, one_thread, standardised
 from agents.options import Box
 from agents.protocol import AgentError, Decision, Observation, Problem
 from agents.remembering import Remembering
@@ -89,28 +89,16 @@ class ContinuousGaussianProcess(Remembering):
         from agents.bayesian.fitting import fit
 
         inputs, values = self._inputs()[self.usable], self._sign * self.values[self.usable]
+        self._location, self._scale = location_and_scale(values)
+        targets = standardised(values)
         left = None if ends is None else ends - time.monotonic() - self._search_s
-        found = fit(inputs, standardised(values), self._names, left) if left is None or left > 0 else None
+        found = fit(inputs, targets, self._names, left) if left is None or left > 0 else None
         given = found or prior_medians(self._names)
-        model = self._believing(inputs, values, given, ahead)
+        model = _believing(inputs, targets, given, ahead)
         began = time.monotonic()
         point, score = self._search(model, inputs, number, None if ends is None else ends - began)
         self._search_s = time.monotonic() - began
         return self._decision(model, given, point, score, late=found is None and ends is not None)
-
-    def _believing(
-        self,
-        inputs: NDArray[np.float64],
-        values: NDArray[np.float64],
-        given: Hyperparameters,
-        ahead: NDArray[np.float64],
-    ) -> Any:
-        """The model, points that are still `ahead` taken to bring what it expects."""
-        model = quick_model(inputs, values, given)
-        if not len(ahead):
-            return model
-        believed = _moments(model, ahead)[0]
-        return quick_model(np.vstack([inputs, ahead]), np.append(values, believed), given)
 
     def _search(
         self, model: Any, inputs: NDArray[np.float64], number: int, timeout_s: float | None
@@ -145,6 +133,7 @@ class ContinuousGaussianProcess(Remembering):
     ) -> Decision:
         assert isinstance(self.options, Box)
         (mean,), (std,) = _moments(model, point[None])
+        mean, std = self._location + self._scale * mean, self._scale * std
         unit = f" {self.problem.value_unit}" if self.problem.value_unit else ""
         better = min if self._sign < 0 else max
         best = better(self.values[self.usable].tolist())
@@ -169,6 +158,17 @@ class ContinuousGaussianProcess(Remembering):
         assert isinstance(self.options, Box)
         span = np.where(self.options.high > self.options.low, self.options.high - self.options.low, 1.0)
         return np.clip((actions - self.options.low) / span, 0.0, 1.0)
+
+
+def _believing(
+    inputs: NDArray[np.float64], targets: NDArray[np.float64], given: Hyperparameters, ahead: NDArray[np.float64]
+) -> Any:
+    """The model, points that are still `ahead` taken to bring what it expects."""
+    model = quick_model(inputs, targets, given)
+    if not len(ahead):
+        return model
+    believed = _moments(model, ahead)[0]
+    return quick_model(np.vstack([inputs, ahead]), np.append(targets, believed), given)
 
 
 @contextmanager

@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.bayesian.hyperparameters import Hyperparameters
-from agents.bayesian.surrogate import location_and_scale
 
 if TYPE_CHECKING:
     import torch
 
+_LEAST_VARIANCE = 1e-9
+"""Below 1e-10, BoTorch takes a variance for a mistake and says so."""
 
-def quick_model(inputs: NDArray[np.float64], values: NDArray[np.float64], given: Hyperparameters) -> Any:
-    """A BoTorch model of values [n] at inputs [n, d] with the hyper-parameters of one group of inputs.
 
-    Its posterior is that of `surrogate.build`, differentiable in where it is asked for, for one point at a time.
+def quick_model(inputs: NDArray[np.float64], targets: NDArray[np.float64], given: Hyperparameters) -> Any:
+    """A BoTorch model of standardised targets [n] at inputs [n, d], with the hyper-parameters of one group of inputs.
+
+    Its posterior is that of `surrogate.build` in standardised values, differentiable in the place, for one point at a
+    time.
     """
     import torch
     from botorch.models.model import Model
@@ -28,14 +31,13 @@ def quick_model(inputs: NDArray[np.float64], values: NDArray[np.float64], given:
     from linear_operator.utils.cholesky import psd_safe_cholesky
 
     (outputscale,) = given.outputscale.tolist()
-    location, scale = location_and_scale(values)
     stretch = torch.from_numpy(math.sqrt(5.0) / given.lengthscales)
     data = torch.from_numpy(inputs) * stretch
     covariance = _matern(data, data, outputscale)
     covariance.diagonal().add_(given.noise)
     root = psd_safe_cholesky(covariance)
     inverse = torch.linalg.solve_triangular(root, torch.eye(len(root), dtype=torch.float64), upper=False)
-    weights = inverse.T @ (inverse @ (torch.from_numpy((values - location) / scale) - given.mean))
+    weights = inverse.T @ (inverse @ (torch.from_numpy(targets) - given.mean))
 
     class Quick(Model):  # type: ignore[misc]  # botorch has no types
         """Closed form at X [b, 1, d]."""
@@ -44,8 +46,8 @@ def quick_model(inputs: NDArray[np.float64], values: NDArray[np.float64], given:
 
         def posterior(self, X: torch.Tensor, *_: Any, **__: Any) -> Any:
             cross = _matern(X[..., 0, :].reshape(-1, X.shape[-1]) * stretch, data, outputscale)
-            mean = location + scale * (given.mean + cross @ weights)
-            variance = scale**2 * (outputscale - (cross @ inverse.T).square().sum(-1)).clamp_min(1e-12 * outputscale)
+            mean = given.mean + cross @ weights
+            variance = (outputscale - (cross @ inverse.T).square().sum(-1)).clamp_min(_LEAST_VARIANCE)
             shape = X.shape[:-1]
             return GPyTorchPosterior(
                 MultivariateNormal(mean.reshape(shape), DiagLinearOperator(variance.reshape(shape)))

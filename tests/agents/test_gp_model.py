@@ -20,7 +20,7 @@ from agents.bayesian.fitting import LogPosterior, fit
 from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
 from agents.bayesian.kernel import SignalKernel
 from agents.bayesian.quick_model import quick_model
-from agents.bayesian.surrogate import build, one_thread, standardised
+from agents.bayesian.surrogate import build, location_and_scale, one_thread, standardised
 
 NAMES = ("position_0", "position_1", "patch_0")
 GIVEN = Hyperparameters(np.array([0.3, 0.15, 0.6]), np.array([1.7, 0.4]), 0.03, -0.2)
@@ -74,10 +74,13 @@ def test_the_quick_model_is_single_task_gp_and_its_gradient_is_right() -> None:
     names, given = ("axis_0", "axis_1", "axis_2"), Hyperparameters(GIVEN.lengthscales, np.array([1.7]), 0.03, -0.2)
     at = torch.from_numpy(candidates())[:, None, :].requires_grad_()
     slow = build(*data(), names, given).eval()
-    quick, slow = (model.posterior(at) for model in (quick_model(*data(), given), slow))
+    inputs, values = data()
+    location, scale = location_and_scale(values)
+    quick, slow = quick_model(inputs, standardised(values), given).posterior(at), slow.posterior(at)
     ours, theirs = (torch.autograd.grad((p.mean + p.variance.sqrt()).sum(), at)[0].numpy() for p in (quick, slow))
-    assert quick.mean.detach().numpy() == pytest.approx(slow.mean.detach().numpy(), rel=1e-7)
-    assert quick.variance.detach().numpy() == pytest.approx(slow.variance.detach().numpy(), rel=1e-5)
+    ours = scale * ours
+    assert location + scale * quick.mean.detach().numpy() == pytest.approx(slow.mean.detach().numpy(), rel=1e-7)
+    assert scale**2 * quick.variance.detach().numpy() == pytest.approx(slow.variance.detach().numpy(), rel=1e-5)
     assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
 
 
