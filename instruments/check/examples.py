@@ -91,7 +91,7 @@ _MAKERS: Mapping[str, Callable[[Point, Point], Request]] = {
     "Relaxation": lambda here, there: Relaxation(there, 4.0, 0.05, 8, 0.02),
     "BandExcitationSpectrum": lambda here, there: BandExcitationSpectrum(there, 3.3e5, 1e5, 100, 1e-3),
     "BandExcitationImage": lambda here, there: BandExcitationImage(_frame(here, there), 3.3e5, 1e5, 100),
-    "StreamLine": lambda here, there: StreamLine(here, there, 8, 1e-3, 4e6, 1e5),
+    "StreamLine": lambda here, there: StreamLine(here, there, 8, 1e-3, 4e6, 3.3e5, 1e5, 100),
     "TipPulse": lambda here, there: TipPulse(there, 2.0, 0.1),
     "TipPath": lambda here, there: TipPath((here, there), 100.0),
     "SetAberrations": lambda here, there: SetAberrations(("C1",), ((1.0, 0.0),)),

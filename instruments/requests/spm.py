@@ -15,7 +15,7 @@ from physics_priors.bounds import Bounds
 Count = Annotated[int, Bounds("", 1, 65536)]
 Bins = Annotated[int, Bounds("bins", 4, 65536)]
 Hertz = Annotated[float, Bounds("Hz", 0.0, open_low=True)]
-_LONGEST_RECORD = 2**26
+_LONGEST_RECORD = 2**24
 
 
 @request
@@ -215,21 +215,30 @@ class BandExcitationImage(Request):
 @request
 @dataclass(frozen=True)
 class StreamLine(Request):
-    """The lever's deflection along a line as it is digitised (G-mode), driven at `drive_Hz`."""
+    """The lever's deflection along a line as it is digitised (G-mode), under the drive of a band excitation.
+
+    Every point lasts a whole number of pulses of bins / band_Hz; longer records than 16.8 million samples are a matter
+    of several requests.
+    """
 
     start_nm: Point
     end_nm: Point
     points: Annotated[int, Bounds("points", 1, 4096)]
     dwell_s: Seconds
     sample_rate_Hz: Hertz
-    drive_Hz: Hertz
+    center_Hz: Hertz
+    band_Hz: Hertz
+    bins: Bins
 
     def contradictions(self) -> list[str]:
-        said = []
-        if self.sample_rate_Hz < 2 * self.drive_Hz:
-            said.append(f"sample_rate_Hz={self.sample_rate_Hz:g} is below twice drive_Hz={self.drive_Hz:g}")
+        said = band_contradictions(self.center_Hz, self.band_Hz, self.bins, self.dwell_s)
+        pulses, top_Hz = self.dwell_s * self.band_Hz / self.bins, self.center_Hz + self.band_Hz / 2
+        if abs(pulses - round(pulses)) > 1e-6:
+            said.append(f"dwell_s={self.dwell_s:g} holds {pulses:g} pulses of bins / band_Hz: make it a whole number")
+        if self.sample_rate_Hz < 2 * top_Hz:
+            said.append(f"sample_rate_Hz={self.sample_rate_Hz:g} is below twice the band's upper end, {top_Hz:g} Hz")
         if self.dwell_s * self.sample_rate_Hz * self.points > _LONGEST_RECORD:
-            said.append("the record has more than 67 million samples: ask for fewer points or a shorter dwell")
+            said.append("the record has more than 16.8 million samples: ask for fewer points or a shorter dwell")
         return said
 
     def places_nm(self) -> NDArray[np.float64]:

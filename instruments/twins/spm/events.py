@@ -142,6 +142,12 @@ def _pieces(corners: Floats) -> tuple[Floats, NDArray[np.intp]]:
     return np.concatenate(places), np.array(ends, dtype=np.intp)
 
 
+def _spectrum(batch: RequestBatch) -> Events:
+    pulse, bias = column(batch, "pulse_s"), column(batch, "dc_V")
+    picks = {"spectrum": np.zeros((batch.rows, 1), np.intp)}
+    return _at_place(batch, bias[:, None], pulse[:, None], picks, {}, pulse)
+
+
 KINDS: Mapping[str, Callable[[RequestBatch], Events]] = {
     "BiasSpectroscopy": _spectroscopy,
     "BiasWaveform": _waveform,
@@ -149,6 +155,7 @@ KINDS: Mapping[str, Callable[[RequestBatch], Events]] = {
     "Relaxation": _relaxation,
     "TipPulse": _pulse,
     "TipPath": _path,
+    "BandExcitationSpectrum": _spectrum,
 }
 
 

@@ -36,18 +36,18 @@ from instruments.batch import CostBatch, RequestBatch, ResultBatch
 from instruments.capabilities import Calibration, Capabilities, Field
 from instruments.errors import InvalidRequest, OutOfReach
 from instruments.keys import Keys
-from instruments.twins.domains import Floats, Waves
+from instruments.twins.domains import Floats
 from instruments.twins.reach import within
 from instruments.twins.scenario import scenario_name
-from instruments.twins.spm import settings
+from instruments.twins.spm import settings, spectra
 from instruments.twins.spm.events import KINDS as BIASED
 from instruments.twins.spm.events import Events
-from instruments.twins.spm.imaging import TOPOGRAPHY, Loop, heights, scan_axes, shaped, under_tip
-from instruments.twins.spm.lever import drive_of, read, resonance_Hz
+from instruments.twins.spm.imaging import TOPOGRAPHY, Loop
+from instruments.twins.spm.lever import drive_of
 from instruments.twins.spm.plan import SCANS, Plan, plan_of
+from instruments.twins.spm.probing import Probe, Visit
 from instruments.twins.spm.sample import TIPS, Look, draw
-from instruments.twins.spm.scanner import Lines, Scanner
-from instruments.twins.spm.signals.contact import Contact
+from instruments.twins.spm.scanner import Scanner
 from instruments.twins.spm.signals.electronics import Electronics
 from instruments.twins.spm.signals.lock_in import SingleFrequency
 from instruments.twins.spm.signals.mode import Mode
@@ -137,6 +137,7 @@ class ScanningProbe:
             **dict.fromkeys(SCANS, scan),
             **dict.fromkeys(("BiasSpectroscopy", "BiasWaveform"), loops),
             **{kind: {"piezoresponse": "pm"} for kind in ("ContactKelvin", "Relaxation", "TipPulse", "TipPath")},
+            **spectra.CHANNELS,
             **{kind: {} for kind in settings.KINDS},
         }
         return Capabilities(
@@ -148,7 +149,7 @@ class ScanningProbe:
             channels=channels,
             calibration=Calibration(flyback_s=0.0),
             limits={
-                **dict.fromkeys(("low_V", "high_V", "bias_V", "read_V", "write_V"), volts),
+                **dict.fromkeys(("low_V", "high_V", "bias_V", "read_V", "write_V", "dc_V"), volts),
                 "amplitude_V": Bounds("V", 0.0, self.amplifier_V, open_low=True),
                 "frequency_Hz": Bounds("Hz", 1.0, 5e6),
                 "setpoint_nN": Bounds("nN", 0.0, self.force_limit_nN),
@@ -208,7 +209,8 @@ class ScanningProbe:
         cost = whole if reached >= 1.0 else whole.scaled(reached)
         arrival_s = world.clock_s + whole.seconds - plan.busy_s
         writable = replace(world, **{n: getattr(world, n).copy() for n in ("polarisation", "screening", "charge_V")})
-        values, axes = self._measure(writable, batch, plan, arrival_s, world.clock_s + cost.seconds, keys)
+        visit = Visit(arrival_s, world.clock_s + cost.seconds, self._residual_nm(world, plan, arrival_s), keys)
+        values, axes = self._probe.measure(writable, batch, plan.work, visit)
         after = self._rested(settings.changed(writable, batch), plan, cost)
         units = {name: self.describe().channels[batch.kind][name] for name in values}
         done, where = np.ones(batch.rows, dtype=bool), plan.places_nm.mean(axis=1)
@@ -241,10 +243,15 @@ class ScanningProbe:
         return Scanner(self.drift_nm_s, self.drift_limit_nm, self.creep, self.creep_s, self.hysteresis)
 
     @cached_property
-    def _loop(self) -> Loop:
+    def _probe(self) -> Probe:
         noises = (self.height_noise_nm, self.line_noise_nm)
         plant = (self.piezo_Hz, self.piezo_quality, self.detector_s)
-        return Loop(self.electronics.stiffness_N_m, *plant, *noises)
+        loop = Loop(self.electronics.stiffness_N_m, *plant, *noises)
+        own = ("field_nm", "grid", "settle_s", "mode", "electronics", "modulus_GPa", "electrostatic")
+        return Probe(scanner=self._scanner, loop=loop, **{name: getattr(self, name) for name in own})
+
+    def _residual_nm(self, world: World, plan: Plan, arrival_s: Floats) -> Floats:
+        return self._scanner.residual_nm(world, plan.places_nm[:, 0], arrival_s - world.clock_s)
 
     def _refuse(self, world: World, batch: RequestBatch) -> None:
         """Raise what `price` promises, also where bias and drive together are too much for the amplifier."""
@@ -266,75 +273,6 @@ class ScanningProbe:
         seconds = plan.busy_s + travel_nm / self.travel_nm_s + plan.approach_s
         return CostBatch(seconds, np.zeros(len(seconds)), contact, plan.bias_V_s)
 
-    def _measure(
-        self, world: World, batch: RequestBatch, plan: Plan, arrival_s: Floats, end_s: Floats, keys: Keys
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Channels and their axes; bias writes into the maps of `world` until `end_s` [B]."""
-        if plan.work is None:
-            return {}, {}
-        residual = self._scanner.residual_nm(world, plan.places_nm[:, 0], arrival_s - world.clock_s)
-        if isinstance(plan.work, Lines):
-            return self._scan(world, batch, plan.work, arrival_s, residual, keys)
-        return self._biased(world, plan.work, arrival_s, end_s, residual, keys)
-
-    def _scan(
-        self, world: World, batch: RequestBatch, lines: Lines, arrival_s: Floats, residual: Floats, keys: Keys
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        rows, (count, length) = batch.rows, lines.shape
-        passes = lines.passes_nm().reshape(rows, -1, 2)
-        material = self._scanner.material_nm(world, passes, lines.times_s(self.settle_s), arrival_s, residual)
-        surface = under_tip(world.surface_nm[:, None], material, self.field_nm)[0].reshape(rows, 2 * count, length)
-        found = heights(world, surface, lines.dwell_s, self._loop, keys)
-        forward = material.reshape(rows, 2 * count, length, 2)[:, 0::2].reshape(rows, -1, 2)
-        found |= self._read(world, forward, None, lines.dwell_s, keys)
-        axes = scan_axes(batch, lines)
-        wanted = batch.shared["channels"] or tuple(self.describe().channels[batch.kind])
-        return shaped({name: found[name] for name in wanted}, rows, axes), dict.fromkeys(wanted, axes)
-
-    def _biased(
-        self, world: World, events: Events, arrival_s: Floats, end_s: Floats, residual: Floats, keys: Keys
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        from instruments.twins.spm import kernels
-
-        shown = events.until(np.maximum(end_s - arrival_s - self.settle_s, 0.0))
-        after_s = self.settle_s + events.starts_s + events.lasts_s / 2
-        material = self._scanner.material_nm(world, events.places_nm, after_s, arrival_s, residual)
-        places_px = (material / self.field_nm + 0.5) * self.grid - 0.5
-        lasts = shown.lasts_s / world.parameters["switching_s"][:, None]
-        steps = np.concatenate([places_px, events.bias_V[..., None], lasts[..., None]], axis=-1)
-        seen, charge_V = np.empty(lasts.shape), np.empty(lasts.shape)
-        maps = (world.polarisation, world.screening, world.charge_V, world.random_field, world.softness)
-        kernels.drive(*maps, steps, lasts.shape[1], world.tip, seen, charge_V)
-        values = {}
-        for word, (name, pick) in enumerate(events.picks.items()):
-            flat = pick.reshape(len(pick), -1)
-            own = [np.take_along_axis(array, flat, axis=1) for array in (seen, charge_V, events.bias_V)]
-            there = np.take_along_axis(material, flat[..., None], axis=1)
-            contact = self._contact(world, there, *own)
-            got = read(self.mode, contact, events.each_s, world.drive, self.electronics, random.fold(keys, 16 + word))
-            values[name] = got["piezoresponse"].reshape(pick.shape)
-        return values, dict(events.axes)
-
-    def _read(
-        self, world: World, material_nm: Floats, bias_V: Floats | None, dwell_s: Floats, keys: Keys
-    ) -> dict[str, Any]:
-        """The mode's channels [B, K] at places [B, K, 2] without bias."""
-        waves = Waves(self.grid, self.field_nm)
-        blur = waves.hump(np.maximum(0.35 * world.parameters["tip_radius_nm"], 0.6 * waves.pixel_nm))
-        alive = np.where(world.softness < 1.0, world.polarisation, 0.0)
-        maps = np.stack([waves.apply(alive, blur), waves.apply(world.charge_V.astype(np.float64), blur)], axis=1)
-        pol, charge = under_tip(maps, material_nm, self.field_nm)
-        contact = self._contact(world, material_nm, pol, charge, np.zeros_like(pol))
-        return read(self.mode, contact, dwell_s, world.drive, self.electronics, random.fold(keys, 1))
-
-    def _contact(self, world: World, material_nm: Floats, pol: Floats, charge_V: Floats, bias_V: Floats) -> Contact:
-        theta = {n: world.parameters[n][:, None] for n in ("piezo_pm", "electrostatic_pm_V", "potential_V", "quality")}
-        surface = np.stack([world.stiffness, world.surface_nm - world.height_nm], axis=1)
-        stiffness, bridged = under_tip(surface, material_nm, self.field_nm)
-        force = self.electrostatic * theta["electrostatic_pm_V"] * (bias_V - theta["potential_V"] - charge_V)
-        resonance = resonance_Hz(world, stiffness, bridged, self.electronics.stiffness_N_m, self.modulus_GPa)
-        return Contact.of(theta["piezo_pm"] * pol + force, resonance, theta["quality"])
-
     def _rested(self, world: World, plan: Plan, cost: CostBatch) -> World:
         """The world after a request's time: walls moved, screening followed, charge left, the scanner crept."""
         from instruments.twins.spm import kernels
@@ -344,7 +282,7 @@ class ScanningProbe:
         maps = (world.polarisation, world.screening, world.random_field, world.softness)
         kernels.rest(*maps, idle, world.tip, self.rest_steps)
         left = np.exp(-cost.seconds / self.charge_s).astype(np.float32)
-        residual = self._scanner.residual_nm(world, plan.places_nm[:, 0], np.zeros(len(idle)))
+        residual = self._residual_nm(world, plan, world.clock_s)
         return replace(
             world,
             clock_s=world.clock_s + cost.seconds,
