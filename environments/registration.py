@@ -19,6 +19,7 @@ PRESETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "SpectroscopyMap-v0": ("spectroscopy_map", {"max_steps": 60}),
     "TuneScan-v0": ("tune_scan", {}),
     "WriteDomains-v0": ("write_domains", {}),
+    "WriteVacancies-v0": ("write_vacancies", {"max_steps": 60}),
 }
 """By id: the file in `environments.presets`, and default options of the environment."""
 
