@@ -164,6 +164,8 @@ class SulphurSheet:
             "events": world.log[row, :kept],
             "drift_nm": self._drift(world, world.clock_s[:, None])[row, 0],
             "loss_barn": world.loss_nm2[row] / BARN_NM2,
+            "probe_peak_1_nm2": np.array([self._tables[1][0, 0]]),
+            "extent_nm": np.array(self.sites.extent_nm),
             "parameters": {name: float(values[row]) for name, values in world.hidden.items()},
         }
 
