@@ -138,7 +138,7 @@ def _inverse(normal: Floats) -> Floats:
     out = np.full_like(normal, np.nan)
     good = np.isfinite(normal).all(axis=(1, 2))
     if good.any():
-        size = np.sqrt(np.maximum(np.einsum("rii->ri", normal[good]), 1e-300))
+        size = np.sqrt(np.maximum(np.einsum("rii->ri", normal[good]), 1e-100))
         scale = size[:, :, None] * size[:, None, :]
         out[good] = np.linalg.pinv(normal[good] / scale, hermitian=True) / scale
     return out
