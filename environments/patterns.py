@@ -25,7 +25,7 @@ LETTER_P = (
 
 
 def drawn(rows: Sequence[str]) -> NDArray[np.float64]:
-    """The pattern [rows, columns] of +1 (#) and -1 (.); the first line of text is the top, the last row of the array.
+    """The pattern [rows, columns] of +1 (#) and -1 (.); the first line of text is row 0, at the smallest y.
 
     Raises ValueError where the rows are no rectangle, hold other signs, or want nothing written or everything.
     """
@@ -33,7 +33,7 @@ def drawn(rows: Sequence[str]) -> NDArray[np.float64]:
         raise ValueError("a pattern is a rectangle of text: rows of the same length")
     if strange := set("".join(rows)) - {UP, DOWN}:
         raise ValueError(f"a pattern holds {UP!r} (up) and {DOWN!r} (down) only, not {sorted(strange)}")
-    signs = np.array([[1.0 if sign == UP else -1.0 for sign in row] for row in reversed(rows)])
+    signs = np.array([[1.0 if sign == UP else -1.0 for sign in row] for row in rows])
     if abs(signs.sum()) == signs.size:
         raise ValueError("a pattern needs places that are up and places that are down")
     return signs

@@ -227,6 +227,7 @@ class ScanningProbe:
         """Maps [grid, grid] in the sample frame, row 0 at the smallest y, and the hidden parameters."""
         time_s = world.clock_s[:, None]
         return {
+            "field_nm": self.field_nm,
             "polarisation": np.array(world.polarisation[row]),
             "screening": np.array(world.screening[row]),
             "charge_V": np.array(world.charge_V[row]),
