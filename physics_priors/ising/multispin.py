@@ -18,32 +18,33 @@ from physics_priors.ising.errors import LatticeError
 from physics_priors.ising.model import at_temperature
 from physics_priors.ising.seeding import replica_keys
 
-BITS = 64
+BITS, WIDTH = 64, 8
+"""Replicas of a word, and words that are swept side by side."""
 
 
 @dataclass
 class MultiSpin:
-    """W words of 64 replicas on a periodic square lattice of even sides; `run` goes on where it stopped."""
+    """Blocks of 512 replicas on a periodic square lattice of even sides; `run` goes on where it stopped."""
 
     rows: int
     columns: int
-    words: int = 1
+    blocks: int = 1
     seed: int = 0
     threads: int = 1
 
     def __post_init__(self) -> None:
         if self.rows % 2 or self.columns % 2 or min(self.rows, self.columns) < 4:
             raise LatticeError(f"{self.rows} x {self.columns}: two sublattices need even sides of 4 at least")
-        self._keys = replica_keys(self.seed, self.words)
+        self._keys = replica_keys(self.seed, self.blocks * WIDTH).reshape(self.blocks, WIDTH)
         start = np.random.default_rng([self.seed, 64])
-        shape = (self.words, self.rows, self.columns)
+        shape = (self.blocks, self.rows, self.columns, WIDTH)
         self._spins = start.integers(0, 2**64, shape, dtype=np.uint64, endpoint=False)
-        self._counts = np.zeros(self.words, np.int64)
+        self._counts = np.zeros(self.blocks, np.int64)
 
     @property
     def replicas(self) -> int:
         """How many lattices."""
-        return BITS * self.words
+        return BITS * WIDTH * self.blocks
 
     def run(self, coupling: float, temperature: float, sweeps: int) -> None:
         """Sweeps at J = `coupling` and T = `temperature`; raises LatticeError at zero temperature."""
@@ -51,19 +52,22 @@ class MultiSpin:
 
         k = at_temperature(coupling, temperature)
         flip = np.uint64(0 if k >= 0 else 2**64 - 1)
-        once = np.uint64(min(round(np.exp(-4 * abs(k)) * 2.0**53), 2**53 - 1))
+        once = min(round(np.exp(-4 * abs(k)) * 2.0**53), 2**53 - 1)
+        digits = np.array([2**64 - 1 if once >> bit & 1 else 0 for bit in reversed(range(53))], np.uint64)
 
-        def part(w: int) -> None:
-            one = slice(w, w + 1)
-            sweeps_square(self._spins[one], flip, once, self._keys[one], self._counts[one], sweeps)
+        def part(b: int) -> None:
+            self._counts[b] = sweeps_square(
+                self._spins[b], flip, digits, self._keys[b], self._counts[b], sweeps
+            )  # fmt: skip
 
         with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(part, range(self.words)))
+            list(pool.map(part, range(self.blocks)))
 
     def spins(self) -> NDArray[np.int8]:
         """All replicas, [R, rows * columns]."""
-        bits = np.unpackbits(self._spins.view(np.uint8).reshape(self.words, -1, 8), axis=-1, bitorder="little")
-        return np.moveaxis(2 * bits.astype(np.int8) - 1, -1, 1).reshape(self.replicas, -1)
+        words = np.moveaxis(self._spins, 3, 1).reshape(self.blocks * WIDTH, -1, 1)
+        bits = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=-1, bitorder="little")
+        return np.ascontiguousarray(np.moveaxis(2 * bits.astype(np.int8) - 1, -1, 1)).reshape(self.replicas, -1)
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs."""

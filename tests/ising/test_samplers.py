@@ -98,7 +98,7 @@ def test_infinite_lattices_within_their_errors() -> None:  # checks 33, 36 and 4
 
 @pytest.mark.parametrize("coupling", [1.0, -1.0])
 def test_many_replicas_in_words_against_enumeration_and_onsager(coupling: float) -> None:
-    many = MultiSpin(4, 4, words=16, seed=5, threads=2)
+    many = MultiSpin(4, 4, blocks=2, seed=5, threads=2)
     many.run(coupling, 2.0, 600)
     model = pair_model(SQUARE)
     phi = np.stack([(many.run(coupling, 2.0, 3), model.statistics(many.spins())[:, 0])[1] for _ in range(200)])
@@ -107,7 +107,7 @@ def test_many_replicas_in_words_against_enumeration_and_onsager(coupling: float)
 
 
 def test_replicas_in_words_are_independent() -> None:
-    many = MultiSpin(16, 16, words=4, seed=6)
+    many = MultiSpin(16, 16, seed=6)
     model = pair_model(lattice.square(16, 16))
     many.run(1.0, 3.0, 60)
     phi = np.stack([(many.run(1.0, 3.0, 25), model.statistics(many.spins())[:, 0])[1] for _ in range(150)])

@@ -1,0 +1,111 @@
+"""Maximum pseudo-likelihood: every site given its neighbours (J. Besag, The Statistician 24, 179, 1975).
+
+Unbiased for large images, quick, and less precise than the full likelihood; its covariance is the sandwich of
+curvature and of the scores' own covariance, which neighbouring sites share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from physics_priors.ising.errors import LatticeError
+from physics_priors.ising.image import SpinImage
+from physics_priors.ising.lattice import Floats
+from physics_priors.ising.model import Model, Term
+
+_STEPS = 50
+_FAR = 6.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Parameters with their covariance and the log (pseudo-)likelihood at them."""
+
+    names: tuple[str, ...]
+    theta: Floats
+    covariance: Floats
+    log_likelihood: float
+
+    @property
+    def std(self) -> Floats:
+        """Standard deviations [K]."""
+        return np.sqrt(np.diag(self.covariance))
+
+
+def pseudo_likelihood(terms: Sequence[Term], images: Sequence[SpinImage], prior_std: float = np.inf) -> Estimate:
+    """The estimate from the most probable spins; label errors are not modelled here, see `likelihood`.
+
+    Sites without all of their neighbours serve as neighbours only.
+    """
+    models = [Model(image.lattice, tuple(terms)) for image in images]
+    parts = [_local(model, image) for model, image in zip(models, images, strict=True)]
+    x, s = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    if len(s) == 0:
+        raise LatticeError("no site has all of its neighbours: the image is too small for these terms")
+    theta = maximised(x, s, prior_std=prior_std)
+    residual = s - np.tanh(x @ theta)
+    curvature = (x * (1 - np.tanh(x @ theta) ** 2)[:, None]).T @ x + np.eye(len(theta)) / prior_std**2
+    scores = sum(_grouped(x_, residual_) for x_, residual_ in _split(parts, x, residual))
+    inverse = np.linalg.pinv(curvature)
+    log = float(-np.logaddexp(0, -2 * s * (x @ theta)).sum())
+    return Estimate(models[0].names, theta, inverse @ np.asarray(scores) @ inverse, log)
+
+
+def maximised(x: Floats, s: Floats, weight: Floats | None = None, prior_std: float = np.inf) -> Floats:
+    """The top of sum weight log sigma(2 s x theta) minus a normal prior; raises LatticeError where it diverges.
+
+    It is concave, so there is one maximum; without a prior it lies at infinity where a term separates the spins.
+    """
+    w = np.ones(len(s)) if weight is None else weight
+    theta = np.zeros(x.shape[1])
+    for _ in range(_STEPS):
+        mean = np.tanh(x @ theta)
+        gradient = x.T @ (w * (s - mean)) - theta / prior_std**2
+        curvature = (x * (w * (1 - mean**2))[:, None]).T @ x + np.eye(len(theta)) / prior_std**2
+        step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
+        theta = theta + step / max(1.0, np.abs(step).max() / 0.5)
+        if np.abs(step).max() < 1e-10:
+            return np.asarray(theta)
+        if np.isinf(prior_std) and np.abs(theta).max() > _FAR:
+            break
+    if np.isinf(prior_std):
+        raise LatticeError("the spins are too ordered to say how strong interactions are: give a prior, or use another")
+    return theta
+
+
+def _local(model: Model, image: SpinImage) -> tuple[Floats, Floats, Floats]:
+    """Local statistics [n, K], spins [n] and positions [n, 2] of the sites that have all neighbours."""
+    spins, kept = image.spins, model.complete()
+    x = model.local_statistics(spins)[kept]
+    return x, spins[kept].astype(float), image.lattice.positions[kept]
+
+
+def _split(parts: Sequence[tuple[Floats, Floats, Floats]], x: Floats, residual: Floats) -> list[tuple[Floats, Floats]]:
+    """Local statistics and residuals, image by image, sorted into square patches."""
+    out, first = [], 0
+    for own, _, places in parts:
+        rows = slice(first, first + len(own))
+        order, edges = _patches(places)
+        out += [(x[rows][order][a:b], residual[rows][order][a:b]) for a, b in edges]
+        first += len(own)
+    return out
+
+
+def _patches(places: Floats) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], list[tuple[int, int]]]:
+    """Sites ordered by patches of some 64 neighbours, and where each patch begins and ends."""
+    low, high = places.min(0), places.max(0)
+    sides = np.maximum(1, np.round((high - low) / np.sqrt(64 * np.prod(high - low + 1e-9) / len(places) + 1e-9)))
+    cell = np.minimum(((places - low) / (high - low + 1e-9) * sides).astype(int), (sides - 1).astype(int))
+    number = cell[:, 0] * int(sides[1]) + cell[:, 1]
+    order = np.argsort(number, kind="stable")
+    edges = np.flatnonzero(np.diff(number[order], prepend=-1, append=-1))
+    return order, list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+
+def _grouped(x: Floats, residual: Floats) -> Floats:
+    """The outer product of a patch's summed scores."""
+    total = x.T @ residual
+    return np.outer(total, total)
