@@ -26,11 +26,11 @@ def _relax(p, q, still, bias, steps):
     still [3, n, n]: constant field, 1 - softness - depolarisation, gradient coefficient g. The Laplacian has nine
     points, so that domains are round.
     """
-    size = p.shape[0] - 2
+    size, across = p.shape[0] - 2, p.shape[1] - 2
     for _ in range(steps):
         largest = 0.0
         for i in range(size):
-            for j in range(size):
+            for j in range(across):
                 m = p[i + 1, j + 1]
                 g = still[2, i, j]
                 sides = p[i, j + 1] + p[i + 2, j + 1] + p[i + 1, j] + p[i + 1, j + 2]
@@ -40,7 +40,7 @@ def _relax(p, q, still, bias, steps):
                 q[i, j] = m + change
                 largest = max(largest, abs(change))
         for i in range(size):
-            for j in range(size):
+            for j in range(across):
                 p[i + 1, j + 1] = q[i, j]
         if largest < _STILL:
             break
