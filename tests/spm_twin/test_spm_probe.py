@@ -332,3 +332,15 @@ def test_scenarios_differ_as_they_say() -> None:
     np.testing.assert_array_equal(voltage["matched"], voltage["misspecified"])
     dead = {name: (world.softness > 1).mean() for name, world in worlds.items()}
     assert dead["misspecified"] > 1.5 * dead["matched"]
+
+
+def test_ions_draw_a_loop_where_nothing_switches_and_only_in_a_misspecified_sample() -> None:
+    openings = {}
+    for name, ionic in (("matched", 1.0), ("misspecified", 1.0), ("misspecified", 0.0)):
+        core = ScanningProbe(**(CLEAN | {"electrostatic": 0.0, "injection": 0.0, "ionic": ionic})).flawless()
+        twin = Embedded(core)
+        twin.reset(4, {"name": name})
+        loop = values(acquire(twin, BiasSpectroscopy((0.0, 0.0), -0.5, 0.5, 64, 0.05, 2)))[64:]
+        openings[name, ionic] = np.ptp(loop)
+    assert openings["misspecified", 1.0] > openings["misspecified", 0.0] + 0.2
+    assert openings["matched", 1.0] == pytest.approx(openings["misspecified", 0.0], abs=1e-6)

@@ -50,6 +50,14 @@ class Events:
         """Integral [B] of |bias| over time."""
         return np.cumsum(np.abs(self.bias_V) * self.lasts_s, axis=1)[:, -1]
 
+    def lagging_V(self, time_s: Floats) -> Floats:
+        """What follows the bias with a time constant [B], at the end of every step, [B, K]: where slow ions are."""
+        keep = np.exp(-self.lasts_s / time_s[:, None])
+        held, found = np.zeros(len(keep)), np.empty_like(keep)
+        for step in range(keep.shape[1]):
+            held = found[:, step] = self.bias_V[:, step] + (held - self.bias_V[:, step]) * keep[:, step]
+        return found
+
     def until(self, limit_s: Floats) -> Events:
         """The same, ended `limit_s` [B] after the first step began: what comes later lasts no time."""
         return replace(self, lasts_s=np.clip(limit_s[:, None] - self.starts_s, 0.0, self.lasts_s))

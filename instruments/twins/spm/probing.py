@@ -25,6 +25,7 @@ from instruments.twins.spm.world import World
 
 Found = tuple[dict[str, Any], dict[str, tuple[Axis, ...]]]
 """Channels [B, ...] and their axes."""
+_LOCAL = ("piezo_pm", "electrostatic_pm_V", "potential_V", "ionic_pm_V2", "quality")
 _READ_SHARE = 0.35
 """Width of the area that is read, in radii of the tip."""
 
@@ -52,6 +53,7 @@ class Probe:
     electronics: Electronics
     modulus_GPa: float
     electrostatic: float
+    ionic: float
 
     def measure(self, world: World, batch: RequestBatch, work: Lines | Events | None, visit: Visit) -> Found:
         """Channels and axes of a request; bias writes into the maps of `world`, until the visit ends."""
@@ -82,7 +84,8 @@ class Probe:
         where = (world, events.places_nm, after_s, visit.arrival_s, visit.residual_nm)
         material = self.scanner.material_nm(*where)
         shown = events.until(np.maximum(visit.end_s - visit.arrival_s - self.settle_s, 0.0))
-        seen = (*self._written(world, shown, material), events.bias_V)
+        ions_V = shown.lagging_V(world.parameters["ionic_s"])
+        seen = (*self._written(world, shown, material), events.bias_V, ions_V)
         values: dict[str, Any] = {}
         for word, (name, pick) in enumerate(events.picks.items()):
             flat, key = pick.reshape(len(pick), -1), random.fold(visit.keys, 16 + word)
@@ -114,12 +117,17 @@ class Probe:
         alive = np.where(world.softness < 1.0, world.polarisation, 0.0)
         maps = np.stack([waves.apply(alive, blur), waves.apply(world.charge_V.astype(np.float64), blur)], axis=1)
         pol, charge = under_tip(maps, material_nm, self.field_nm)
-        return self._contact(world, material_nm, pol, charge, np.zeros_like(pol))
+        none = np.zeros_like(pol)
+        return self._contact(world, material_nm, pol, charge, none, none)
 
-    def _contact(self, world: World, material_nm: Floats, pol: Floats, charge_V: Floats, bias_V: Floats) -> Contact:
-        theta = {n: world.parameters[n][:, None] for n in ("piezo_pm", "electrostatic_pm_V", "potential_V", "quality")}
+    def _contact(
+        self, world: World, material_nm: Floats, pol: Floats, charge_V: Floats, bias_V: Floats, ions_V: Floats
+    ) -> Contact:
+        """Contacts [B, K]: piezoelectric, electrostatic and ionic response added up, and the resonance there."""
+        theta = {name: world.parameters[name][:, None] for name in _LOCAL}
         surface = np.stack([world.stiffness, world.surface_nm - world.height_nm], axis=1)
         stiffness, bridged = under_tip(surface, material_nm, self.field_nm)
         force = self.electrostatic * theta["electrostatic_pm_V"] * (bias_V - theta["potential_V"] - charge_V)
         resonance = resonance_Hz(world, stiffness, bridged, self.electronics.stiffness_N_m, self.modulus_GPa)
-        return Contact.of(theta["piezo_pm"] * pol + force, resonance, theta["quality"])
+        ions = self.ionic * theta["ionic_pm_V2"] * ions_V
+        return Contact.of(theta["piezo_pm"] * pol + force + ions, resonance, theta["quality"])

@@ -32,10 +32,12 @@ HIDDEN: Final = {
     "quality": (150.0, 0.12),
     "roughness": (1.0, 0.20),
     "injection": (0.12, 0.30),
+    "ionic_pm_V2": (1.2, 0.30),
+    "ionic_s": (0.1, 0.30),
 }
 """coercive_V makes the coercive field of the homogeneous crystal under the tip; switching_s is 1 / (L |a|); disorder
 the random field's standard deviation [units of |a| P0]; tip_radius, roughness, disorder and injection multiply what
-the core's arguments say."""
+the core's arguments say; ionic_pm_V2 is 0 unless misspecified."""
 SCALES: Final = frozenset(HIDDEN) - {"imprint_V", "potential_V"}
 EPS_33, EPS_11 = 65.9, 123.4
 """Permittivity of PbTiO3 at 25 C (physics sheet, check 43)."""
@@ -125,7 +127,7 @@ def draw(keys: Keys, look: Look, scenario: str) -> Sample:
         surface_nm=convolved(height, radius_nm, waves.pixel_nm),
         stiffness=0.5 * waves.noise(own[7], waves.hump(length(60.0))) - 0.5 * np.tanh(4.0 * grains),
         tip=_tip(theta, per_V, radius_nm, waves.pixel_nm, look, 3.0 if misfit else 1.0),
-        parameters={**theta, "tip_radius_nm": radius_nm},
+        parameters={**theta, "tip_radius_nm": radius_nm, "ionic_pm_V2": theta["ionic_pm_V2"] * misfit},
     )
 
 

@@ -15,8 +15,8 @@ soft grains (`dead_share`, `soft_share`), depolarisation and screening (`depolar
 shift with stiffness and topography.
 
 Scenarios: `matched` draws the hidden parameters from `sample.HIDDEN`; `shifted` draws each of them from more than three
-standard deviations outside; `misspecified` keeps the matched ones with twice the share of dead and of soft grains and
-three times the injected charge.
+standard deviations outside; `misspecified` keeps the matched ones with twice the share of dead and of soft grains,
+three times the injected charge, and slow ions (`ionic`) whose strain follows the bias late and draws a loop of its own.
 
 Not modelled: in-plane polarisation, writing by force or by the ac drive, wear, adhesion and capillaries, walls that go
 on moving for longer than `rest_steps` after a request.
@@ -81,7 +81,8 @@ class ScanningProbe:
     soft_share: Annotated[float, Bounds("", 0.0, 0.4)] = 0.08
     injection: Annotated[float, Bounds("", 0.0, 5.0)] = 1.0
     electrostatic: Annotated[float, Bounds("", 0.0, 10.0)] = 1.0
-    """disorder, injection and electrostatic multiply the hidden sample's own."""
+    ionic: Annotated[float, Bounds("", 0.0, 10.0)] = 1.0
+    """disorder, injection, electrostatic and ionic multiply the sample's own; only a misspecified one has ions."""
     drift_nm_s: Annotated[float, Bounds("nm/s", 0.0, 10.0)] = 0.02
     drift_limit_nm: Annotated[float, Bounds("nm", 0.0, _MARGIN_NM)] = 60.0
     creep: Annotated[float, Bounds("", 0.0, 0.3)] = 0.02
@@ -248,7 +249,7 @@ class ScanningProbe:
         noises = (self.height_noise_nm, self.line_noise_nm)
         plant = (self.piezo_Hz, self.piezo_quality, self.detector_s)
         loop = Loop(self.electronics.stiffness_N_m, *plant, *noises)
-        own = ("field_nm", "grid", "settle_s", "mode", "electronics", "modulus_GPa", "electrostatic")
+        own = ("field_nm", "grid", "settle_s", "mode", "electronics", "modulus_GPa", "electrostatic", "ionic")
         return Probe(scanner=self._scanner, loop=loop, **{name: getattr(self, name) for name in own})
 
     def _residual_nm(self, world: World, plan: Plan, arrival_s: Floats) -> Floats:
