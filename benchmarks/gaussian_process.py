@@ -130,7 +130,7 @@ def regret_area(refit_every: int, seed: int) -> float:
     return float(area)
 
 
-@figure("gp.schedule_regret", "")
+@figure("gp.schedule_regret", "ranges x steps")
 def schedule_regret() -> Measured:
     """Area under regret with fits every 5 steps, over 24 seeds, against fits at every step."""
     areas = np.array([[regret_area(every, seed) for every in (5, 1)] for seed in range(24)])
