@@ -14,6 +14,9 @@ from experiments.report.story import Step, Story
 from instruments.measurement import Channel, Measurement
 from instruments.requests import ScanImage
 
+_FEWEST = 4
+"""Points that make a curve."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -62,7 +65,8 @@ def drawable(channel: Channel) -> bool:
     """Whether a channel is a curve (or a few of them) with at least one number in it."""
     shape = channel.values.shape
     curve = len(shape) == 1 or (len(shape) == 2 and shape[0] <= 16 < shape[1])
-    return bool(curve and shape[-1] > 1 and channel.values.dtype.kind in "fiu" and np.isfinite(channel.values).any())
+    numbers = channel.values.dtype.kind in "fiu" and np.isfinite(channel.values).any()
+    return bool(curve and shape[-1] >= _FEWEST and numbers)
 
 
 def structure(story: Story, reader: Reader) -> Picture | None:
