@@ -25,82 +25,31 @@ from numpy.typing import NDArray
 
 from environments.lattice import atoms_of, matched, median_shift, picked, row_medians
 from environments.places import extent_nm, to_nm
-from environments.rows import SHARED
 from environments.task import Brief, Outcome
+from environments.vacancies import (
+    MATCH_NM,
+    Bools,
+    Floats,
+    Looks,
+    State,
+    fidelity,
+    last_sample,
+    line_of,
+    nearest,
+    pattern_of,
+)
 from instruments.batch import RequestBatch, ResultBatch
-from instruments.capabilities import Capabilities, Field
+from instruments.capabilities import Capabilities
 from instruments.cost import ELECTRONS_PER_PA_S
 from instruments.errors import CalibrationUnknown, NotSupported, OutOfReach
 from instruments.keys import Keys
-from instruments.requests import AtomPositions, ScanImage, Until
+from instruments.requests import AtomPositions, Until
 from physics_priors.bounds import POSITIVE_NM, POSITIVE_S, Bounds
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Pixels = Annotated[int, Bounds("pixels", 4, 1024)]
 LOOK: Final = -1.0
 """The first number of an action that looks; 0 watches, 1 does not."""
-_SULPHUR, _MATCH_NM, _AIM_NM, _ROW_NM, _SPACING_NM = 16, 0.09, 0.2, 0.08, 0.3
+_SULPHUR, _SPACING_NM = 16, 0.3
 _MUCH = 1e15
-
-
-@dataclass(frozen=True)
-class Looks:
-    """How a look is made: its frame covers the field but a margin; and how brightness tells how many atoms are gone.
-
-    A column with less than `one_missing` of the survey's median sulphur column has lost one atom, with less than
-    `both_missing` both.
-    """
-
-    shape: tuple[Pixels, Pixels] = (64, 64)
-    dwell_s: Annotated[float, POSITIVE_S] = 1e-5
-    margin_nm: Annotated[float, Bounds("nm", 0.0)] = 0.15
-    one_missing: Annotated[float, Bounds("", 0.0, 1.0)] = 0.78
-    both_missing: Annotated[float, Bounds("", 0.0, 1.0)] = 0.4
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
-
-    def frame(self, field: Field) -> ScanImage:
-        """The frame of every look."""
-        width, height = (side - 2 * self.margin_nm for side in field.size_nm)
-        return ScanImage(field.center_nm, (width, height), self.shape, self.dwell_s)
-
-    def missing(self, relative: Floats) -> Floats:
-        """How many atoms are gone by relative brightness, NaN where it is not known."""
-        gone = np.where(relative < self.one_missing, 1.0, 0.0) + np.where(relative < self.both_missing, 1.0, 0.0)
-        return np.where(np.isfinite(relative), gone, np.nan)
-
-
-@dataclass(frozen=True)
-class State:
-    """B rows; C columns are those of the survey."""
-
-    capabilities: Capabilities = field(metadata=SHARED)
-    columns_nm: Floats
-    """[B, C, 2] as the survey saw them, NaN for none."""
-    bright: Floats
-    """[B, C] at the survey."""
-    level: Floats
-    """[B] median of the survey's sulphur columns."""
-    sulphur: Bools
-    target: Bools
-    """[B, C]"""
-    first: Floats
-    missing: Floats
-    """[B, C] atoms missing at the survey, and as known now."""
-    hole: Bools
-    """[B]"""
-    shift_nm: Floats
-    """[B, 2] where the columns are now, less where the survey saw them, as of the last look."""
-    last: Floats
-    """[B, 3]: did the last action look, dwell, and did the trace drop."""
-    fidelity: Floats
-    electrons: Floats
-    since_look: NDArray[np.int64]
-    count: NDArray[np.int64]
-    usable: Bools
-    """[B, tries]"""
 
 
 @dataclass(frozen=True)
@@ -186,7 +135,7 @@ class WriteVacancies:
         missing = np.where(sulphur, self.looks.missing(intensity / level[:, None]), np.nan)
         known = replace(state, columns_nm=position, bright=intensity, level=level, sulphur=sulphur)
         after = replace(known, target=self._targets(position, sulphur), first=missing, missing=missing)
-        return replace(after, fidelity=_fidelity(after))
+        return replace(after, fidelity=fidelity(after))
 
     def requests(self, state: State, actions: NDArray[Any]) -> Sequence[RequestBatch]:
         looks = _looks(actions)
@@ -211,7 +160,7 @@ class WriteVacancies:
         since = np.where(looked, 0, state.since_look + 1)
         after = replace(
             after,
-            fidelity=_fidelity(after),
+            fidelity=fidelity(after),
             electrons=state.electrons + spent,
             since_look=since,
             count=count,
@@ -266,21 +215,12 @@ class WriteVacancies:
 
     def _of_row(self, columns_nm: Floats, sulphur: Bools) -> Bools:
         """Which columns [C] of one row are to be written."""
-        target, free = np.zeros(len(columns_nm), dtype=bool), np.flatnonzero(sulphur)
-        if not len(free):
-            return target
-        for x, y in self.points_nm or (self.center_nm,):
-            nearest = free[np.argmin(np.hypot(*(columns_nm[free] - (x, y)).T))]
-            target[nearest] = True
+        target = np.zeros(len(columns_nm), dtype=bool)
         if self.points_nm:
-            return target
-        along = columns_nm[free]
-        in_row = (np.abs(along[:, 1] - columns_nm[target][0, 1]) < _ROW_NM) & (
-            np.abs(along[:, 0] - self.center_nm[0]) <= self.length_nm / 2
-        )
-        row = free[in_row]
-        target[:] = False
-        target[row[np.argsort(columns_nm[row, 0])][:: self.every][: self.slots]] = True
+            target[pattern_of(columns_nm, sulphur, self.points_nm)] = True
+        else:
+            line = line_of(columns_nm, sulphur, self.center_nm, self.length_nm)
+            target[line[:: self.every][: self.slots]] = True
         return target
 
     def _slots(self, state: State) -> tuple[Floats, NDArray[np.int64]]:
@@ -303,7 +243,7 @@ class WriteVacancies:
 
     def _low(self, state: State, place_nm: Floats) -> Floats:
         """Counts per sample [B] below which a trace has dropped, where the beam is meant to be."""
-        bright = np.nan_to_num(picked(state.bright[..., None], _nearest(state, place_nm))[:, 0, 0], nan=0.0)
+        bright = np.nan_to_num(picked(state.bright[..., None], nearest(state, place_nm))[:, 0, 0], nan=0.0)
         whole = np.where(bright > 0, bright, state.level)
         electrons = float(state.capabilities.calibration.current_pA or 0.0) * ELECTRONS_PER_PA_S * self.sample_s
         return np.asarray((1.0 - self.drop) * whole * electrons)
@@ -313,9 +253,9 @@ class WriteVacancies:
         place = to_nm(state.capabilities.field, actions[:, 1:3])
         trace = result.values.get("haadf")
         dwelt = result.done.copy()
-        last = np.full(len(place), np.nan) if trace is None else _last(np.asarray(trace, dtype=np.float64))
+        last = np.full(len(place), np.nan) if trace is None else last_sample(np.asarray(trace, dtype=np.float64))
         dropped = dwelt & (last < self._low(state, place))
-        column = _nearest(state, place)[:, 0]
+        column = nearest(state, place)[:, 0]
         hit = np.flatnonzero(dropped & (column >= 0))
         missing = state.missing.copy()
         missing[hit, column[hit]] = np.maximum(missing[hit, column[hit]], 1.0)
@@ -324,7 +264,7 @@ class WriteVacancies:
 
     def _looked(self, state: State, result: ResultBatch, looked: Bools) -> State:
         position, intensity, _ = atoms_of(result, len(looked))
-        index = matched(state.columns_nm, position, state.shift_nm, _MATCH_NM)
+        index = matched(state.columns_nm, position, state.shift_nm, MATCH_NM)
         relative = np.nan_to_num(picked(intensity[..., None], index)[..., 0] / state.level[:, None], nan=0.0)
         here = np.isfinite(state.first) & self._in_frame(state)
         missing = np.where(looked[:, None] & here, self.looks.missing(relative), state.missing)
@@ -339,28 +279,8 @@ class WriteVacancies:
         """Columns [B, C] that drift has not carried to the border of the look."""
         frame = self.looks.frame(state.capabilities.field)
         away = np.abs(state.columns_nm + state.shift_nm[:, None] - np.array(frame.center_nm))
-        return np.asarray((away < np.array(frame.size_nm) / 2 - _MATCH_NM).all(axis=-1))
+        return np.asarray((away < np.array(frame.size_nm) / 2 - MATCH_NM).all(axis=-1))
 
 
 def _looks(actions: NDArray[Any]) -> Bools:
     return np.asarray(np.asarray(actions)[:, 0] < -1 / 3)
-
-
-def _nearest(state: State, place_nm: Floats) -> NDArray[np.int64]:
-    """The column [B, 1] that a beam at a place [B, 2] is meant for, -1 where none is near."""
-    return matched(place_nm[:, None], state.columns_nm + state.shift_nm[:, None], np.zeros_like(place_nm), _AIM_NM)
-
-
-def _last(trace: Floats) -> Floats:
-    """The last sample [B] that was reached, NaN where there is none."""
-    reached = np.isfinite(trace).sum(axis=1)
-    return np.where(reached > 0, trace[np.arange(len(trace)), np.maximum(reached - 1, 0)], np.nan)
-
-
-def _fidelity(state: State) -> Floats:
-    """Targets with one atom missing, less spoiled ones and columns lost elsewhere, over the targets; [B]."""
-    wanted = state.target.sum(axis=1)
-    written = (state.target & (state.missing == 1)).sum(axis=1)
-    spoiled = (state.target & (state.missing > 1)).sum(axis=1)
-    lost = (~state.target & (state.missing > state.first)).sum(axis=1)
-    return np.asarray((written - spoiled - lost) / np.maximum(wanted, 1), dtype=np.float64)

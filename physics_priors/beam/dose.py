@@ -14,7 +14,10 @@ Floats = NDArray[np.float64]
 
 EULER: Final = 0.5772156649
 ROSE: Final = 5.0
-"""Signal over noise that makes a feature at an unknown place certain; 3 where the place is known."""
+"""Signal over noise that makes a feature at an unknown place certain; 3 where the place is known (A. Rose, 1948).
+
+The dose that this takes is `physics_priors.counts.rose_dose_e_A2`.
+"""
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,6 @@ def characteristic_fluence_e_A2(barn: ArrayLike) -> Floats:
 def relative_rate_error(events: ArrayLike) -> Floats:
     """Relative standard error of a rate from a number of counted events: 1 / root n."""
     return np.asarray(1.0 / np.sqrt(positive(events, "events")))
-
-
-def rose_fluence_e_A2(
-    contrast: ArrayLike, size_A: ArrayLike, collected: ArrayLike, efficiency: float = 1.0, certainty: float = ROSE
-) -> Floats:
-    """Fluence at which a feature of a contrast and size [angstrom] is seen, when a fraction of electrons is collected.
-
-    The counts N in the feature must satisfy contrast * root(N) >= certainty (A. Rose, J. Opt. Soc. Am. 38, 196, 1948).
-    """
-    counts = (certainty / positive(contrast, "contrast")) ** 2
-    detected = positive(collected, "collected") * positive(efficiency, "efficiency")
-    return np.asarray(counts / (positive(size_A, "size_A") ** 2 * detected))
 
 
 def dose_limited_resolution_A(

@@ -1,4 +1,8 @@
-"""Electrons per area and second under a focused probe, with the tails that real probes have."""
+"""Electrons per area and second under a focused probe, with the tails that real probes have.
+
+For the middle of a single Gaussian there is `physics_priors.optics.probe.gaussian_rate_per_barn`; the physical probe of
+the same width has a lower peak and longer tails (0.86 of it at 60 kV and 30 mrad).
+"""
 
 from __future__ import annotations
 
@@ -59,12 +63,3 @@ class Probe:
         """(fraction of the current, variance [nm^2]) of core and tails."""
         widths = (self.fwhm_nm / FWHM_PER_SD) ** 2, (self.tail_fwhm_nm / FWHM_PER_SD) ** 2
         return (1.0 - self.tail_fraction, widths[0]), (self.tail_fraction, widths[1])
-
-
-def peak_rate_per_s_barn(current_pA: ArrayLike, fwhm_nm: ArrayLike) -> Floats:
-    """Events per second and barn under the centre of a Gaussian probe: 2.28 at 50 pA and 0.11 nm.
-
-    The physical probe of the same width has lower peak and longer tails (0.86 of this at 60 kV and 30 mrad).
-    """
-    variance = (positive(fwhm_nm, "fwhm_nm") / FWHM_PER_SD) ** 2
-    return np.asarray(not_negative(current_pA, "current_pA") * ELECTRONS_PER_PA_S * BARN_NM2 / (2.0 * np.pi * variance))

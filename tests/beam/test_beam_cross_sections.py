@@ -5,7 +5,9 @@ import pytest
 from scipy.integrate import quad
 
 from physics_priors.beam import dose, flux, hop, knock_on, sulphur, vibration
+from physics_priors.counts import rose_dose_e_A2
 from physics_priors.electron import largest_transfer_eV, threshold_keV
+from physics_priors.optics.probe import gaussian_rate_per_barn
 
 CARBON = (6, 12.0, 21.14)
 
@@ -107,7 +109,7 @@ def test_check_16_heating() -> None:
 
 
 def test_check_17_rose_and_the_resolution_that_a_dose_allows() -> None:
-    assert float(dose.rose_fluence_e_A2(1.0, 1.4, 0.01)) == pytest.approx(1276, rel=1e-3)
+    assert rose_dose_e_A2(1.4, 1.0, 0.01) == pytest.approx(1276, rel=1e-3)
     assert float(dose.dose_limited_resolution_A(0.1, 100.0, 1.0)) == pytest.approx(5.0)
 
 
@@ -120,7 +122,9 @@ def test_check_67_diffusion_and_hop_rate() -> None:
 
 
 def test_focused_flux_and_its_tails() -> None:
-    np.testing.assert_allclose(flux.peak_rate_per_s_barn(50.0, [0.08, 0.11, 0.14]), [4.30, 2.28, 1.41], rtol=5e-3)
+    found = [float(flux.Probe(50.0, width).rate_per_s(1.0)) for width in (0.08, 0.11, 0.14)]
+    np.testing.assert_allclose(found, [4.30, 2.28, 1.41], rtol=5e-3)
+    assert found[1] == pytest.approx(gaussian_rate_per_barn(50.0, 0.11), rel=1e-9)
     assert float(flux.Probe(50.0, 0.11).rate_per_s(4.2)) == pytest.approx(9.6, rel=0.01)
     probe = flux.Probe(50.0, 0.11, tail_fraction=0.2, tail_fwhm_nm=0.4)
     r = np.linspace(0.0, 3.0, 200_001)
