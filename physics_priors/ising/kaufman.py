@@ -13,6 +13,8 @@ import numpy as np
 from physics_priors.ising.errors import LatticeError
 from physics_priors.ising.lattice import Floats
 
+_LARGEST_K, _STEP_K = 2.5, 2e-4
+
 
 def log_z(rows: int, columns: int, k: Floats) -> Floats:
     """log Z [n] of the torus at couplings k [n] above zero."""
@@ -81,21 +83,25 @@ def quantiles(values: Floats, weight: Floats, levels: tuple[float, ...]) -> Floa
     return np.stack([np.interp(levels, row, values) for row in np.atleast_2d(total)])
 
 
-def temperature_posterior(
-    spins_phi: float, rows: int, columns: int, highest: float = 60.0, cells: int = 3000
-) -> tuple[Floats, Floats]:
-    """(temperatures, probabilities) of a ferromagnet's temperature in units of J, uniform up to `highest` before.
+def temperature_interval(phi: float, rows: int, columns: int, level: float = 0.95) -> tuple[float, float, float]:
+    """(low, best, high) temperature of a ferromagnet's image in units of J, from its summed bond products `phi`.
 
-    The grid begins at 0.05: colder images cannot be told apart on any lattice of fewer than e^160 sites.
+    Equal-tailed under a prior that is flat in 1 / T. An image of the ground state has the one-sided interval
+    (0, 0, high): at `high` the ground state is seen in the fraction 1 - level of images. High is infinite where
+    1 / T = 0 is inside.
     """
-    temperature = np.linspace(0.05, highest, cells)
-    table = CouplingTable(rows, columns, 1 / temperature)
-    return temperature, table.posterior(np.array([spins_phi]))[0]
+    if phi >= 2 * rows * columns:
+        return 0.0, 0.0, coldest_bound(rows, columns, level)
+    k = np.linspace(_STEP_K, _LARGEST_K, round(_LARGEST_K / _STEP_K))
+    table = CouplingTable(rows, columns, k)
+    weight = table.posterior(np.array([phi]))
+    low, high = quantiles(k, weight, ((1 - level) / 2, (1 + level) / 2))[0]
+    best = k[weight[0].argmax()]
+    return float(1 / high), float(1 / best), float(np.inf if low <= 2 * _STEP_K else 1 / low)
 
 
-def temperature_interval(temperature: Floats, weight: Floats, level: float = 0.95) -> tuple[float, float]:
-    """The equal-tailed interval; one-sided from zero where the density is highest at the grid's cold end."""
-    if weight.argmax() == 0:
-        return 0.0, float(quantiles(temperature, weight, (level,))[0, 0])
-    low, high = quantiles(temperature, weight, ((1 - level) / 2, (1 + level) / 2))[0]
-    return float(low), float(high)
+def coldest_bound(rows: int, columns: int, level: float = 0.95) -> float:
+    """The temperature at which all spins are equal in the fraction 1 - level of images."""
+    k = np.linspace(0.3, _LARGEST_K, 8000)
+    ground = np.log(2) + 2 * rows * columns * k - log_z(rows, columns, k)
+    return float(1 / np.interp(np.log(1 - level), ground, k))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physics_priors.ising.equilibration import autocorrelation_time, standard_error
 from physics_priors.ising.errors import LatticeError
@@ -22,6 +23,7 @@ from physics_priors.ising.pseudo import Estimate, pseudo_likelihood
 from physics_priors.ising.sampling import Sampler
 from physics_priors.ising.tempering import Ladder
 
+Free = NDArray[np.bool_]
 _FARTHEST_STEP = 0.3
 _START_STD = 1.0
 
@@ -78,9 +80,18 @@ def fit(
     effort: Effort = Effort(),
     seed: int = 0,
     start: Floats | None = None,
+    free: Sequence[Free] | None = None,
 ) -> Posterior:
-    """The posterior of theta from one image or many, with a normal prior around zero, in kT."""
-    pairs = [Averages(Model(i.lattice, tuple(terms)), i, effort, seed * 7919 + n) for n, i in enumerate(images)]
+    """The posterior of theta from one image or many, with a normal prior around zero, in kT.
+
+    `free` [N] by image are the sites to explain, given all others; by default those that have all their partners.
+    """
+    models = [Model(image.lattice, tuple(terms)) for image in images]
+    masks = [free_sites(m) for m in models] if free is None else free
+    pairs = [
+        Averages(model, image, mask, effort, seed * 7919 + number)
+        for number, (model, image, mask) in enumerate(zip(models, images, masks, strict=True))
+    ]
     if not any(pair.free.any() for pair in pairs):
         raise LatticeError("no site has all of its neighbours: the images are too small for these terms")
     for image in images:
@@ -113,9 +124,8 @@ def first_guess(terms: Sequence[Term], images: Sequence[SpinImage]) -> Floats:
 class Averages:
     """Free and clamped chains of one image; they go on from step to step as theta changes."""
 
-    def __init__(self, model: Model, image: SpinImage, effort: Effort, seed: int) -> None:
-        self.model, self.effort = model, effort
-        self.free = np.ones(len(model.lattice), bool) if model.lattice.periodic else model.complete()
+    def __init__(self, model: Model, image: SpinImage, free: Free, effort: Effort, seed: int) -> None:
+        self.model, self.effort, self.free = model, effort, free
         unknown = self.free & np.isfinite(image.log_odds)
         start = image.spins
         zero = np.zeros(len(model.terms))
@@ -142,8 +152,19 @@ class Averages:
         return chain.record(self.effort.samples * (2 if long else 1), 2)
 
 
+def free_sites(model: Model) -> Free:
+    """All sites of a periodic lattice, else those that have all their partners."""
+    return np.ones(len(model.lattice), bool) if model.lattice.periodic else model.complete()
+
+
 def log_likelihood(
-    terms: Sequence[Term], images: Sequence[SpinImage], theta: Floats, *, effort: Effort = Effort(), seed: int = 0
+    terms: Sequence[Term],
+    images: Sequence[SpinImage],
+    theta: Floats,
+    *,
+    effort: Effort = Effort(),
+    seed: int = 0,
+    free: Sequence[Free] | None = None,
 ) -> tuple[float, float]:
     """log p(data | theta) - log p(data | 0) and its simulation error, by integrating along the line from 0 to theta.
 
@@ -154,9 +175,9 @@ def log_likelihood(
     total, variance = 0.0, 0.0
     for number, image in enumerate(images):
         model = Model(image.lattice, tuple(terms))
-        free = np.ones(len(model.lattice), bool) if model.lattice.periodic else model.complete()
-        unknown = free & np.isfinite(image.log_odds)
-        slope, error = _ladder_mean(model, ladder, theta, image, free, None, effort, seed + 2 * number)
+        own_free = free_sites(model) if free is None else free[number]
+        unknown = own_free & np.isfinite(image.log_odds)
+        slope, error = _ladder_mean(model, ladder, theta, image, own_free, None, effort, seed + 2 * number)
         if unknown.any():
             own = np.where(unknown, image.log_odds, 0.0)
             up, more = _ladder_mean(model, ladder, theta, image, unknown, own, effort, seed + 2 * number + 1)
@@ -168,7 +189,7 @@ def log_likelihood(
 
 
 def _ladder_mean(
-    model: Model, ladder: Floats, theta: Floats, image: SpinImage, free: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    model: Model, ladder: Floats, theta: Floats, image: SpinImage, free: Free,
     own: Floats | None, effort: Effort, seed: int,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Mean of theta phi [L] on every rung, and its error."""

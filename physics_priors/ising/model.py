@@ -17,6 +17,7 @@ from physics_priors.ising.errors import LatticeError
 from physics_priors.ising.lattice import Floats, Ints, Lattice
 
 Spins = NDArray[np.int8]
+_COORDINATION = {"square": (4, 4, 4), "triangular": (6, 6, 6), "honeycomb": (3, 6)}
 ONE, NOTHING = 0, 1
 """After the N sites stand two more spins: one that is always 1, and one that is always 0."""
 
@@ -120,10 +121,12 @@ class Model:
         return np.stack([products[..., self.owner == k].sum(-1) for k in range(len(self.terms))], -1).astype(float)
 
     def complete(self) -> NDArray[np.bool_]:
-        """[N] which sites have as many partners in every term as the best connected site has."""
+        """[N] which sites have all the partners that the lattice gives to a site away from its edges."""
         real = self.partners[..., 0] != len(self.lattice) + NOTHING
         counts = np.stack([real[:, self.owner == k].sum(1) for k in range(len(self.terms))], axis=1)
-        return np.asarray((counts == counts.max(0)).all(1))
+        inside = [_partners_inside(term, self.lattice.kind) for term in self.terms]
+        full = [top if most is None else most for most, top in zip(inside, counts.max(0), strict=True)]
+        return np.asarray((counts == np.array(full)).all(1))
 
 
 def padded(spins: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -169,6 +172,19 @@ def pair_model(lattice: Lattice, *, shells: int = 1, field: bool = False, direct
 def triangle_model(lattice: Lattice, *, shells: int = 1) -> Model:
     """Field, pairs and the three-body term: at fixed composition all that w1 and w2 can say."""
     return Model(lattice, (Field(), *(Pair(s) for s in range(1, shells + 1)), Triangle()))
+
+
+def _partners_inside(term: Term, kind: str) -> int | None:
+    """Products that a site away from the edges is in; None on a general lattice, where no one knows."""
+    if isinstance(term, Field):
+        return 1
+    if kind not in _COORDINATION:
+        return None
+    if isinstance(term, Triangle):
+        return 6
+    whole = _COORDINATION[kind][term.shell - 1]
+    ways = 2 if kind == "square" else 3
+    return whole if term.direction is None else whole // ways
 
 
 def _partners(clusters: Ints, sites: int) -> NDArray[np.int32]:

@@ -17,7 +17,7 @@ from physics_priors.ising.lattice import Floats
 from physics_priors.ising.model import Model, Term
 
 _STEPS = 50
-_FAR = 6.0
+_FAR = 3.0
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ def maximised(x: Floats, s: Floats, weight: Floats | None = None, prior_std: flo
         curvature = (x * (w * (1 - mean**2))[:, None]).T @ x + np.eye(len(theta)) / prior_std**2
         step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
         theta = theta + step / max(1.0, np.abs(step).max() / 0.5)
-        if np.abs(step).max() < 1e-10:
-            return np.asarray(theta)
         if np.isinf(prior_std) and np.abs(theta).max() > _FAR:
             break
+        if np.abs(step).max() < 1e-10:
+            return np.asarray(theta)
     if np.isinf(prior_std):
         raise LatticeError("the spins are too ordered to say how strong interactions are: give a prior, or use another")
     return theta
