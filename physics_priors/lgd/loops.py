@@ -2,9 +2,10 @@
 
 Homogeneous Landau theory switches at fields 10 to 100 times too high (physics sheet, caution 12). Here the probed
 volume is an ensemble of units, each switching up at a voltage u and down at a voltage d, both normal with one
-`width_V` about imprint +- coercive voltage. Shells of the volume feel shares of the tip's voltage between `least_share` and 1, all with
-the same response. A pulse of length t switches units of activation voltages up to those of the reference dwell times
-1 - rate ln(t / reference). Between switchings a unit follows the branch of a scaled Landau polynomial (`on_field`).
+`width_V` about imprint +- coercive voltage. Shells of the volume feel shares of the tip's voltage between
+`least_share` and 1, all with the same response. A pulse of length t switches units of activation voltages up to those
+of the reference dwell times 1 - rate ln(t / reference). Between switchings a unit follows the branch of a scaled Landau
+polynomial (`on_field`).
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from numpy.typing import ArrayLike, NDArray
 from physics_priors.distributions import LogNormal, Normal, Uniform
 from physics_priors.lgd.coercive import intrinsic
 from physics_priors.lgd.landau import Landau
+from physics_priors.posterior import Particles
 from physics_priors.prior import Parameter, Parameters
 
 Floats = NDArray[np.float64]
 REFERENCE_DWELL_S: Final = 1e-2
 SHELLS: Final = 4
+_SURVIVORS: Final = 0.2
 _TYPICAL = "typical of oxide films under a conductive tip, tunable"
 PRIOR: Final = Parameters(
     (
@@ -130,6 +133,19 @@ def targets_V(theta: Floats, dwell_s: float) -> Floats:
     return np.stack([(up - down) / 2, (up + down) / 2], axis=-1)
 
 
+def told_V(theta: Floats, weight: Floats, dwell_s: float) -> tuple[Floats, Floats]:
+    """Mean and standard deviation [2] of coercive voltage and imprint over weighted draws."""
+    found = targets_V(theta, dwell_s)
+    mean = weight @ found
+    return np.asarray(mean), np.sqrt(weight @ np.square(found - mean))
+
+
+def sure(theta: Floats, weight: Floats, dwell_s: float, bound_V: float) -> float:
+    """Probability that coercive voltage and imprint both lie within `bound_V` of their means."""
+    away = np.abs(targets_V(theta, dwell_s) - told_V(theta, weight, dwell_s)[0])
+    return float(weight @ np.all(away <= bound_V, axis=1))
+
+
 def _half(theta: Floats, middle: Floats) -> Floats:
     """The voltage where the mean over the shells of Phi((share V - middle) / width) is one half, by bisection."""
     from scipy.special import ndtr
@@ -188,6 +204,20 @@ class LoopModel:
         sd = self.deviation_pm(theta)[:, None]
         away = np.where(usable, (np.where(usable, seen, 0.0) - self.mean(theta, design)) / sd, 0.0)
         return np.asarray(-0.5 * np.square(away).sum(-1) - usable.sum() * np.log(sd[:, 0]))
+
+
+def taken_in(posterior: Particles, model: LoopModel, begin: int, readings: Floats) -> Particles:
+    """The posterior after the readings of the pulses from `begin` on, in parts that many particles survive."""
+    pulse = begin + np.arange(len(readings))
+    new = {"pulse": pulse}, {"piezoresponse_pm": readings}
+    if len(readings) > 1:
+        log_weight = posterior.log_weight + model.log_likelihood(posterior.theta, *new)
+        weight = np.exp(log_weight - log_weight.max())
+        if weight.sum() ** 2 / np.square(weight).sum() < _SURVIVORS * len(weight):
+            half = len(readings) // 2
+            posterior = taken_in(posterior, model, begin, readings[:half])
+            return taken_in(posterior, model, begin + half, readings[half:])
+    return posterior.updated(model, *new)
 
 
 def correlations(theta: Floats, weight: Floats | None = None) -> Floats:

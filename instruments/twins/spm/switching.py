@@ -5,9 +5,9 @@ The spot is an ensemble of units with a distribution of activation voltages (`ph
 
 What a matching prior does not know, each switched off by its argument at 0: a slow wander of the baseline (`drift_pm`),
 and the tip's electrostatic force on the field (`slope_pm_V`). Scenarios: `matched` draws the parameters from
-`loops.PRIOR`; `shifted` draws coercive voltage, imprint and width from its outer 2 %; `misspecified` keeps matched
-ones and adds charge that is injected and leaks away (`charge_pm_V`, a loop that is not ferroelectric), and a part of the
-switched volume that flips back before it is read (`retention_loss`).
+`loops.PRIOR`; `shifted` draws coercive voltage, imprint and width from its outer 2 %; `misspecified` keeps
+matched ones and adds charge that is injected and leaks away (`charge_pm_V`, a loop that is not ferroelectric), and a
+part of the switched volume that flips back before it is read (`retention_loss`).
 
 Not modelled: places. The field is one spot of 1 nm; topography, contact mechanics and domain growth are other twins'.
 """

@@ -1,0 +1,1 @@
+"""Agents that choose bias waveforms to learn how a spot switches."""
