@@ -144,6 +144,34 @@ def benchmark(
 
 
 @app.command()
+def serve(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="instrument=NAME and its keys; or: keys FOLDER CLIENT... (see docs/bridge.md)."),
+    ] = None,
+    address: Annotated[str, typer.Option(help="Where; without --keys only this machine.")] = "tcp://127.0.0.1:5555",
+    keys: Annotated[Path | None, typer.Option(help="The folder that `serve keys` made.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="For audit log and ledger; a file `stop` in it ends it.")] = None,
+    limits: Annotated[Path | None, typer.Option(help="JSON file with the instrument's own limits.")] = None,
+    lease_s: Annotated[float, typer.Option(help="Silence [s] of a client after which it is made safe.")] = 5.0,
+    config_dir: ConfigDirs = None,
+    debug: Debug = False,
+) -> None:
+    """Serve an instrument to other processes and machines, or make keys for them."""
+    from experiments.cli import serving
+
+    given = overrides or []
+    with reported(debug):
+        if given[:1] == ["keys"]:
+            code = serving.make_keys(given[1:])
+        else:
+            code = serving.serve(
+                given, config_dir or [], address=address, keys=keys, folder=folder, limits=limits, lease_s=lease_s
+            )
+    raise typer.Exit(code)
+
+
+@app.command()
 def doctor(debug: Debug = False) -> None:
     """Check the installation, the disk, the tracking database and the data; exit 1 if something is wrong."""
     from experiments.doctor import examine

@@ -1,0 +1,192 @@
+"""Messages on the wire: one msgpack header with a version, then raw array frames.
+
+Requests and replies are plain values; a NumPy array among them leaves the header and follows as a frame of its own
+(small ones stay inside, as bytes). Nothing that is read can name code: no pickle, no class, only numbers, text, bytes,
+lists, mappings and arrays of numbers. Whatever else comes raises Malformed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, List, Union  # noqa: UP035 (aliases are run, and Python 3.8 shall run them)
+
+import msgpack
+import numpy as np
+
+VERSION = 1
+INSIDE_BYTES = 4096
+"""Arrays up to this size travel inside of the header."""
+HEADER_BYTES = 4 * 2**20
+MOST_FRAMES = 256
+MOST_DIMENSIONS = 16
+_IN_FRAME, _IN_HEADER = 1, 2
+_KINDS = "biufcU"
+_LONGEST_NAME = 256
+
+Frames = List[Any]  # noqa: UP006
+Buffer = Union[bytes, bytearray, memoryview]  # noqa: UP007
+
+
+class Malformed(ValueError):
+    """A message that is none of this protocol; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a client asks: operation, who asks, the number of the request, and its arguments.
+
+    session is 16 random bytes of the client; deadline_s counts from the arrival, so that no two clocks are compared.
+    """
+
+    op: str
+    session: bytes
+    seq: int
+    lease: bytes = b""
+    deadline_s: float | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+def pack(value: Any) -> Frames:
+    """The header of a plain value, and a frame for every large array in it."""
+    frames: Frames = [b""]
+
+    def outside(item: Any) -> Any:
+        if isinstance(item, np.ndarray):
+            return _array_out(item, frames)
+        if isinstance(item, np.generic):
+            return item.item()
+        raise TypeError(f"{type(item).__name__} cannot travel")
+
+    frames[0] = msgpack.packb(value, default=outside)
+    return frames
+
+
+def unpack(frames: Sequence[Any]) -> Any:
+    """The plain value of header and frames (zmq's or bytes); arrays view the frames. Raises Malformed."""
+    if not 1 <= len(frames) <= MOST_FRAMES:
+        raise Malformed(f"{len(frames)} frames; 1 to {MOST_FRAMES} make a message")
+    header = _buffer(frames[0])
+    if len(header) > HEADER_BYTES:
+        raise Malformed(f"a header of {len(header)} bytes; at most {HEADER_BYTES}")
+
+    def inside(code: int, data: bytes) -> Any:
+        return _array_in(code, data, frames)
+
+    try:
+        return msgpack.unpackb(header, ext_hook=inside)
+    except Malformed:
+        raise
+    except Exception as error:  # msgpack has a dozen ways to say that bytes are not its own
+        raise Malformed(f"the header is no msgpack of plain values: {type(error).__name__}: {error}") from None
+
+
+def pack_call(call: Call) -> Frames:
+    """The frames of a call."""
+    return pack(
+        {
+            "v": VERSION,
+            "op": call.op,
+            "session": call.session,
+            "seq": call.seq,
+            "lease": call.lease,
+            "deadline_s": call.deadline_s,
+            "body": call.body,
+        }
+    )
+
+
+def unpack_call(frames: Sequence[Any]) -> Call:
+    """The call of a message; raises Malformed with what does not fit the schema."""
+    header = _checked_version(unpack(frames))
+    op, session, seq, lease, deadline_s, body = (
+        header.get(name) for name in ("op", "session", "seq", "lease", "deadline_s", "body")
+    )
+    if not (isinstance(op, str) and len(op) <= _LONGEST_NAME):
+        raise Malformed("op must be text")
+    if not (isinstance(session, bytes) and len(session) == 16):
+        raise Malformed("session must be 16 bytes")
+    if not (type(seq) is int and 0 < seq < 2**63):
+        raise Malformed("seq must be a positive whole number")
+    if not (isinstance(lease, bytes) and len(lease) in (0, 16)):
+        raise Malformed("lease must be 16 bytes, or empty")
+    if deadline_s is not None and not (isinstance(deadline_s, (int, float)) and 0 < deadline_s < 1e9):
+        raise Malformed("deadline_s must be a positive number of seconds")
+    if not isinstance(body, dict):
+        raise Malformed("body must be a mapping")
+    if set(header) != {"v", "op", "session", "seq", "lease", "deadline_s", "body"}:
+        raise Malformed("the header has keys that are none of the protocol's")
+    return Call(op, session, seq, lease, None if deadline_s is None else float(deadline_s), body)
+
+
+def unpack_reply(frames: Sequence[Any]) -> Mapping[str, Any]:
+    """The header of a reply: seq, boot, and one of result, error, progress, parts; raises Malformed."""
+    header = _checked_version(unpack(frames))
+    if type(header.get("seq")) is not int or not isinstance(header.get("boot"), bytes):
+        raise Malformed("a reply without seq or boot")
+    return header
+
+
+def _checked_version(header: Any) -> Mapping[str, Any]:
+    if not isinstance(header, dict):
+        raise Malformed("the header is no mapping")
+    if header.get("v") != VERSION:
+        raise Malformed(f"protocol version {header.get('v')!r}; this end speaks version {VERSION}")
+    return header
+
+
+def _buffer(frame: Any) -> Buffer:
+    return frame.buffer if hasattr(frame, "buffer") else frame  # type: ignore[no-any-return]
+
+
+def _array_out(array: np.ndarray[Any, Any], frames: Frames) -> msgpack.ExtType:
+    if array.dtype.kind not in _KINDS:
+        raise TypeError(f"arrays of {array.dtype} cannot travel")
+    shape, dtype = list(array.shape), array.dtype.str
+    whole = np.ascontiguousarray(array)
+    if array.nbytes <= INSIDE_BYTES or len(frames) >= MOST_FRAMES - 1:
+        return msgpack.ExtType(_IN_HEADER, msgpack.packb([dtype, shape, whole.tobytes()]))
+    frames.append(memoryview(whole.reshape(-1).view(np.uint8).data))
+    return msgpack.ExtType(_IN_FRAME, msgpack.packb([dtype, shape, len(frames) - 1]))
+
+
+def _array_in(code: int, data: bytes, frames: Sequence[Any]) -> np.ndarray[Any, Any]:
+    if code not in (_IN_FRAME, _IN_HEADER):
+        raise Malformed(f"extension {code} is none of this protocol")
+    described = msgpack.unpackb(data)
+    if not (isinstance(described, list) and len(described) == 3):
+        raise Malformed("an array needs dtype, shape and bytes")
+    dtype, shape, source = _dtype(described[0]), _shape(described[1]), described[2]
+    if code == _IN_FRAME:
+        if type(source) is not int or not 1 <= source < len(frames):
+            raise Malformed(f"an array in frame {source!r} of {len(frames)}")
+        source = _buffer(frames[source])
+    elif not isinstance(source, bytes):
+        raise Malformed("an array whose bytes are none")
+    expected = dtype.itemsize
+    for side in shape:
+        expected *= side
+    if expected != len(source):
+        raise Malformed(f"an array of shape {shape} and {dtype} needs {expected} bytes, {len(source)} came")
+    array = np.frombuffer(source, dtype).reshape(shape)
+    return array.copy() if code == _IN_HEADER else array
+
+
+def _dtype(name: Any) -> np.dtype[Any]:
+    if not (isinstance(name, str) and 3 <= len(name) <= 8 and name[0] in "<>|=" and name[1] in _KINDS):
+        raise Malformed(f"arrays of {name!r} are not accepted")
+    try:
+        dtype = np.dtype(name)
+    except (TypeError, ValueError):
+        raise Malformed(f"arrays of {name!r} are not accepted") from None
+    if dtype.kind not in _KINDS or dtype.itemsize == 0:
+        raise Malformed(f"arrays of {name!r} are not accepted")
+    return dtype
+
+
+def _shape(sides: Any) -> list[int]:
+    if not (isinstance(sides, list) and len(sides) <= MOST_DIMENSIONS):
+        raise Malformed("a shape must be a list of sides")
+    if not all(type(side) is int and 0 <= side < 2**40 for side in sides):
+        raise Malformed(f"a shape of {sides!r}")
+    return sides
