@@ -62,7 +62,9 @@ def fetch(story: Story, reader: Reader) -> list[Sample]:
 
 
 def drawable(channel: Channel) -> bool:
-    """Whether a channel is a curve (or a few of them) with at least one number in it."""
+    """Whether a channel is a curve (or a few of them) with at least one number in it, and no list of atoms."""
+    if any(axis.name == "atom" for axis in channel.axes):
+        return False
     shape = channel.values.shape
     curve = len(shape) == 1 or (len(shape) == 2 and shape[0] <= 16 < shape[1])
     numbers = channel.values.dtype.kind in "fiu" and np.isfinite(channel.values).any()

@@ -130,6 +130,13 @@ class Story:
         places = [step.position_nm or (math.nan, math.nan) for step in self.done]
         return np.array(places, dtype=float).reshape(-1, 2)
 
+    @property
+    def stays(self) -> bool:
+        """Whether it measured again and again at one place or two, so that a map of them says nothing."""
+        places = self.places_nm()
+        known = places[np.isfinite(places).all(-1)]
+        return len(known) > 2 and len(np.unique(known, axis=0)) < 3
+
     def best(self) -> Step | None:
         """The step with the largest value that stands, the smallest where that is wanted."""
         standing = np.flatnonzero(self.standing())

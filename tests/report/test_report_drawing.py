@@ -12,6 +12,7 @@ import pytest
 
 from experiments.campaign.journal import open_reader
 from experiments.report import drawing, model, picture, places, progress, samples, story, trajectory
+from instruments.measurement import Axis, Channel
 
 MakeRun = Callable[..., Path]
 
@@ -71,6 +72,19 @@ def test_electrons_are_an_axis_only_where_any_were_spent(make_run: MakeRun) -> N
     label, counts = progress.spent(dosed)[2]
     assert label == "10⁶ electrons"
     np.testing.assert_allclose(counts, np.array([3.5, 5.5]) * 3.1)
+
+
+def test_a_map_of_one_place_and_a_list_of_atoms_are_not_drawn() -> None:
+    def at(places: list[tuple[float, float]]) -> story.Story:
+        steps = [story.Step(i, i, "", None, {}, 0.0, position_nm=p, decided_only=False) for i, p in enumerate(places)]
+        return story.Story(Path(), {}, False, {}, steps=steps)
+
+    assert at([(0.0, 0.0)] * 5).stays
+    assert not at([(0.0, 0.0)] * 2).stays
+    assert not at([(0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (0.0, 0.0)]).stays
+    numbers = np.arange(20.0)
+    assert samples.drawable(Channel(numbers, "", (Axis("energy", "eV", numbers),)))
+    assert not samples.drawable(Channel(numbers, "", (Axis("atom", "", numbers),)))
 
 
 def test_coverage_counts_what_lies_within_one_and_two_deviations() -> None:
