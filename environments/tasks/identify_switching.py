@@ -30,6 +30,7 @@ from physics_priors.posterior import Particles
 
 Floats = NDArray[np.float64]
 _CLIP_PM = 1000.0
+_HIGHEST = 1e4
 _MOVES = 8
 
 
@@ -89,7 +90,7 @@ class IdentifySwitching:
                 "waveform": box(-1.0, 1.0, (self.pulses,), np.float32),
                 "readings": box(-_CLIP_PM, _CLIP_PM, (self.pulses,), np.float32),
                 "believed": box(-_CLIP_PM, _CLIP_PM, (4,), np.float32),
-                "settings": box(0.0, np.inf, (3,), np.float32),
+                "settings": box(0.0, _HIGHEST, (3,), np.float32),
                 "progress": box(0.0, 1.0, (1,), np.float32),
             }
         )
@@ -148,7 +149,7 @@ class IdentifySwitching:
             "waveform": state.last[:, 0],
             "readings": np.clip(state.last[:, 1], -_CLIP_PM, _CLIP_PM),
             "believed": np.clip(np.concatenate([state.mean_V, state.sd_V], axis=1), -_CLIP_PM, _CLIP_PM),
-            "settings": settings,
+            "settings": np.minimum(settings, _HIGHEST),
             "progress": (state.asked / self.waveforms)[:, None],
         }
         return {name: np.array(values, dtype=np.float32) for name, values in shown.items()}
