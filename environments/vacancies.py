@@ -74,7 +74,7 @@ class State:
     shift_nm: Floats
     """[B, 2] where the columns are now, less where the survey saw them, as of the last look."""
     last: Floats
-    """[B, 3]: did the last action look, dwell, and did the trace drop."""
+    """[B, 4]: did the last action look, dwell, did the trace drop, and its first sample over what the survey saw."""
     fidelity: Floats
     electrons: Floats
     since_look: NDArray[np.int64]

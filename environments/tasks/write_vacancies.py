@@ -8,9 +8,9 @@ for the whole dwell. dwell is from `shortest_s` (-1) to `longest_s` on a logarit
 
 Every look costs sulphur, anywhere. The value is the fidelity as far as it was seen: targets with exactly one atom
 missing, less targets with two and less columns elsewhere that lost any since the survey, over the number of targets. A
-watched dwell that dropped counts as seen; all else is known from looks alone. The reward is the gain of that less
-`price_per_megaelectron` of what was spent. It ends with a look that finds no target left to write, with a look that
-finds a metal column gone (a hole, reward -1), or after `tries`.
+watched dwell whose trace fell in its course counts as seen; all else is known from looks alone. The reward is the gain
+of that less `price_per_megaelectron` of what was spent. It ends with a look that finds no target left to write, with a
+look that finds a metal column gone (a hole, reward -1), or after `tries`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class WriteVacancies:
 
     def observation_space(self, capabilities: Capabilities) -> gymnasium.spaces.Dict:
         n = self.slots
-        sizes = {"targets": (-1.0, 1.0, 2 * n), "missing": (-1.0, 2.0, n), "last": (0.0, 1.0, 3)}
+        sizes = {"targets": (-1.0, 1.0, 2 * n), "missing": (-1.0, 2.0, n), "last": (0.0, 100.0, 4)}
         sizes |= {"fidelity": (-100.0, 1.0, 1), "since_look": (0.0, 1.0, 1), "progress": (0.0, 1.0, 1)}
         return gymnasium.spaces.Dict(
             {k: gymnasium.spaces.Box(low, high, (size,), np.float32) for k, (low, high, size) in sizes.items()}
@@ -117,7 +117,7 @@ class WriteVacancies:
             missing=none,
             hole=np.zeros(rows, dtype=bool),
             shift_nm=np.zeros((rows, 2)),
-            last=np.zeros((rows, 3)),
+            last=np.zeros((rows, 4)),
             fidelity=np.zeros(rows),
             electrons=np.zeros(rows),
             since_look=np.zeros(rows, dtype=np.int64),
@@ -179,7 +179,7 @@ class WriteVacancies:
         shown = {
             "targets": np.clip(np.nan_to_num(self._normal(state, place)), -1.0, 1.0).reshape(len(index), -1),
             "missing": missing,
-            "last": state.last,
+            "last": np.clip(state.last, 0.0, 100.0),
             "fidelity": np.clip(state.fidelity, -100.0, 1.0)[:, None],
             "since_look": np.minimum(state.since_look / self.tries, 1.0)[:, None],
             "progress": (state.count / self.tries)[:, None],
@@ -251,16 +251,17 @@ class WriteVacancies:
     def _dwelt(self, state: State, actions: NDArray[Any], result: ResultBatch) -> State:
         """What the traces of dwells told; a drop is an atom of the nearest column."""
         place = to_nm(state.capabilities.field, actions[:, 1:3])
-        trace = result.values.get("haadf")
-        dwelt = result.done.copy()
-        last = np.full(len(place), np.nan) if trace is None else last_sample(np.asarray(trace, dtype=np.float64))
-        dropped = dwelt & (last < self._low(state, place))
+        trace = np.asarray(result.values.get("haadf", np.full((len(place), 1), np.nan)), dtype=np.float64)
+        dwelt, low = result.done.copy(), self._low(state, place)
+        dropped = dwelt & (trace[:, 0] >= low) & (last_sample(trace) < low)
+        level = np.nan_to_num(trace[:, 0] * (1.0 - self.drop) / low, nan=0.0)
         column = nearest(state, place)[:, 0]
         hit = np.flatnonzero(dropped & (column >= 0))
         missing = state.missing.copy()
         missing[hit, column[hit]] = np.maximum(missing[hit, column[hit]], 1.0)
         looks = _looks(actions)
-        return replace(state, missing=missing, last=np.stack([looks, dwelt & ~looks, dropped], axis=-1).astype(float))
+        told = np.stack([looks, dwelt & ~looks, dropped, np.where(looks, 0.0, level)], axis=-1)
+        return replace(state, missing=missing, last=np.array(told, dtype=np.float64))
 
     def _looked(self, state: State, result: ResultBatch, looked: Bools) -> State:
         position, intensity, _ = atoms_of(result, len(looked))

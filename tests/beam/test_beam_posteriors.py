@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from physics_priors.beam import events, hop
+from physics_priors.beam import aim, events, hop
 from physics_priors.beam.hop_model import HopModel
 from physics_priors.distributions import Gamma, LogUniform, Normal
 from physics_priors.posterior import Grid, Particles
@@ -139,3 +139,17 @@ def test_hop_likelihoods_of_all_outcomes_sum_to_one() -> None:
             HopModel().log_likelihood(theta, one, {"neighbour": np.array([to]), "stamped": np.array([False])})
         )
     assert total == pytest.approx(1.0)
+
+
+def test_the_aim_is_learned_from_brightness() -> None:
+    rng = np.random.default_rng(1)
+    true, model = np.array([[0.03, -0.045]]), aim.Hump()
+    angle = 2.4 * np.arange(12)
+    aims = 0.03 * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    level = model.mean(true, {"aim_nm": aims})[0] + rng.normal(scale=0.05, size=12)
+    level[5] = 1.4
+    found = Grid(aim.OFFSET, 61).updated(model, {"aim_nm": aims}, {"level": level})
+    np.testing.assert_allclose(found.mean(), true[0], atol=0.012)
+    low, high = found.interval(0.99).T
+    assert np.all((low < true[0]) & (true[0] < high))
+    assert (high - low).max() < 0.08

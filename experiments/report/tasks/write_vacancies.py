@@ -124,7 +124,20 @@ def _rate(reader: Reader, truth: Truth, story: Story) -> Markup | None:
     low, high = (float(v) for v in np.ravel(last.payload["interval_95"]))
     said = f"After step {last.step}: {shape / rate:.3g}, 95 % between {low:.3g} and {high:.3g}."
     said += f" Truth: {true:.3g}, with the beam on the middle of the column." if true is not None else ""
-    return section("How fast sulphur is lost", figure(drawing.svg(sheet, "rate", said), said))
+    told = _offset(last.payload, truth)
+    return section("How fast sulphur is lost", figure(drawing.svg(sheet, "rate", said), said), *told)
+
+
+def _offset(belief: dict[str, Any], truth: Truth) -> list[Markup]:
+    """By how much the beam is believed to be off, next to the truth."""
+    if "offset_nm" not in belief:
+        return []
+    (x, y), (dx, dy) = (1e3 * np.ravel(belief[name]) for name in ("offset_nm", "offset_sd_nm"))
+    said = f"The parked beam is believed to be off by ({x:.0f} ± {dx:.0f}, {y:.0f} ± {dy:.0f}) pm"
+    if "park_nm" in truth:
+        true = 1e3 * np.ravel(truth["park_nm"])
+        said += f"; the truth, drift since the last look aside: ({true[0]:.0f}, {true[1]:.0f}) pm"
+    return [el("p", said + ".")]
 
 
 def true_rate(truth: Truth, story: Story) -> float | None:

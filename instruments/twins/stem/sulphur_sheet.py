@@ -166,6 +166,7 @@ class SulphurSheet:
             "loss_barn": world.loss_nm2[row] / BARN_NM2,
             "probe_peak_1_nm2": np.array([self._tables[1][0, 0]]),
             "extent_nm": np.array(self.sites.extent_nm),
+            "park_nm": world.park_nm[row],
             "parameters": {name: float(values[row]) for name, values in world.hidden.items()},
         }
 
