@@ -17,6 +17,7 @@ from instruments.embedded import Core, Embedded
 PRESETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "FindPeak-v0": ("find_peak", {}),
     "ImageWithinDose-v0": ("image_within_dose", {"max_steps": 40}),
+    "Recognise-v0": ("recognise", {"max_steps": 80}),
     "SpectroscopyMap-v0": ("spectroscopy_map", {"max_steps": 60}),
     "TuneScan-v0": ("tune_scan", {}),
     "WriteDomains-v0": ("write_domains", {}),

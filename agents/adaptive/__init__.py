@@ -1,0 +1,1 @@
+"""Agents that go where the task itself says that it knows least."""

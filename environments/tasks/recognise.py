@@ -1,0 +1,338 @@
+"""Recognise: which class of material lies where, from as few whole spectra as possible.
+
+Nobody labels anything. The first `seeds` spectra are put into groups; a small network learns the groups from whole
+spectra; a Gaussian field, over position and over what the survey's image shows, carries its verdicts to every
+candidate. The network learns anew whenever the number of spectra has doubled, the groups keep their meaning.
+
+The survey is one image (none where the instrument takes none); an action is (x, y) in [-1, 1] over the field and means
+the nearest candidate, as in `spectroscopy_map`; failed curves are set aside. The value is the expected number of the
+class at the place, 0 for the weakest signal (and before anything was learned). The reward is the decrease of the mean
+doubt over all candidates: the entropy of the class, from 1, all classes alike, to 0. What must not be compared across
+samples is the number of a class: groups are found in each sample on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from environments.curves import curves_of, survey_images
+from environments.outliers import TRAITS, Outliers
+from environments.places import Places, extent_nm
+from environments.recognition.recogniser import Learned, Recogniser, doubt
+from environments.robust import masked_median, masked_scale
+from environments.rows import SHARED
+from environments.sweeps import BiasSweep, Sweep, at, resolved
+from environments.task import Brief, Outcome
+from environments.tasks.spectroscopy_map import Pixels, Survey
+from instruments.batch import RequestBatch, ResultBatch
+from instruments.capabilities import Capabilities
+from instruments.errors import NotSupported
+from instruments.keys import Keys
+from instruments.requests import ScanImage
+from physics_priors.bounds import Bounds
+
+_CLIP = 10.0
+_REACH_EVERY = 8
+"""Spectra between two looks at how far verdicts reach."""
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is settled at the start and common to all rows."""
+
+    places: Places
+    kind: str
+    sweep: Mapping[str, Any]
+    channel: str
+    unit: str
+    frame: ScanImage | None
+    image_channels: tuple[str, ...]
+
+    @property
+    def side_nm(self) -> float:
+        """The field's larger side."""
+        return float(max(self.places.field.size_nm))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One row's spectra [N, m], where and whether they are usable, their traits, and what was learned from them."""
+
+    spectra: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    picks: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    traits: Floats = field(default_factory=lambda: np.empty((0, TRAITS)))
+    accepted: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    learned: Learned | None = None
+    lessons: int = 0
+    """Usable spectra at the last lesson of the network."""
+    looks: int = 0
+    """Usable spectra when the reach was last looked at."""
+
+
+@dataclass(frozen=True)
+class State:
+    """B rows; `memory` [B] holds one Memory each, probabilities [B, n, classes] what is believed of every candidate."""
+
+    plan: Plan = field(metadata=SHARED)
+    images: Mapping[str, Floats]
+    context: Floats
+    """[B, n] the image at the candidates, scaled; no columns without an image."""
+    asked: NDArray[np.bool_]
+    count: NDArray[np.int64]
+    memory: NDArray[Any]
+    probabilities: Floats
+    last: Floats
+    """[B, classes] of the last spectrum."""
+    position: Floats
+
+
+@dataclass(frozen=True)
+class Recognise:
+    """The task; `shape` is (rows, columns) of the candidates where the instrument does not list its sites."""
+
+    recogniser: Recogniser = field(default_factory=Recogniser)
+    seeds: Annotated[int, Bounds("spectra", 4, 100_000)] = 24
+    """Usable spectra before the first lesson; more than there are classes."""
+    sweep: Sweep = field(default_factory=BiasSweep)
+    channel: str = ""
+    shape: tuple[Pixels, Pixels] = (32, 32)
+    survey_image: Survey = field(default_factory=Survey)
+    outliers: Outliers | None = field(default_factory=Outliers)
+
+    name = "recognise"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(self.shape))
+        if self.seeds <= self.recogniser.classes:
+            raise ValueError(f"seeds={self.seeds} must be more than the {self.recogniser.classes} classes")
+
+    def check(self, capabilities: Capabilities) -> None:
+        self._plan(capabilities)
+
+    def observation_space(self, capabilities: Capabilities) -> gymnasium.spaces.Dict:
+        n, classes = len(self._plan(capabilities).places), self.recogniser.classes
+        sizes = {"class_map": (0.0, 1.0, n), "uncertainty": (0.0, 1.0, n), "measured": (0.0, 1.0, n)}
+        sizes |= {"last": (0.0, 1.0, classes), "position": (-1.0, 1.0, 2), "accepted": (0.0, 1.0, 1)}
+        sizes |= {"progress": (0.0, 1.0, 1)}
+        if self._plan(capabilities).frame is not None:
+            sizes["image"] = (-_CLIP, _CLIP, n)
+        return gymnasium.spaces.Dict(
+            {name: gymnasium.spaces.Box(low, high, (size,), np.float32) for name, (low, high, size) in sizes.items()}
+        )
+
+    def action_space(self, capabilities: Capabilities) -> gymnasium.spaces.Box:
+        return gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)
+
+    def start(self, keys: Keys, capabilities: Capabilities) -> State:
+        plan, rows, classes = self._plan(capabilities), len(keys), self.recogniser.classes
+        n, pixels = len(plan.places), (0, 0) if plan.frame is None else plan.frame.shape
+        memory = np.empty(rows, dtype=object)
+        memory[:] = [Memory() for _ in range(rows)]
+        return State(
+            plan=plan,
+            images={name: np.full((rows, *pixels), np.nan) for name in plan.image_channels},
+            context=np.zeros((rows, n if plan.frame is not None else 0)),
+            asked=np.zeros((rows, n), bool),
+            count=np.zeros(rows, np.int64),
+            memory=memory,
+            probabilities=np.full((rows, n, classes), 1.0 / classes),
+            last=np.full((rows, classes), 1.0 / classes),
+            position=np.zeros((rows, 2)),
+        )
+
+    def survey(self, state: State) -> Sequence[RequestBatch]:
+        frame, rows = state.plan.frame, len(state.count)
+        if frame is None:
+            return []
+        shared = {name: getattr(frame, name) for name in frame.__dataclass_fields__ if name != "center_nm"}
+        return [RequestBatch(frame.kind, rows, {"center_nm": np.tile(frame.center_nm, (rows, 1))}, shared)]
+
+    def surveyed(self, state: State, results: Sequence[ResultBatch]) -> State:
+        plan = state.plan
+        if not results or plan.frame is None:
+            return state
+        images = survey_images(results[0], plan.image_channels, len(state.count), plan.frame.shape)
+        row, column = plan.places.pixels(plan.frame.shape).T
+        shown = images[plan.image_channels[0]][:, row, column]
+        return replace(state, images=images, context=_scaled(shown))
+
+    def requests(self, state: State, actions: NDArray[Any]) -> Sequence[RequestBatch]:
+        plan = state.plan
+        return [at(plan.kind, plan.sweep, plan.places.positions_nm[plan.places.nearest(actions)])]
+
+    def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
+        pick = state.plan.places.nearest(actions)
+        spectra = self._spectra(state, results[0])
+        rows = range(len(pick))
+        memory = np.empty(len(pick), dtype=object)
+        memory[:] = [self._taken(state, row, int(pick[row]), spectra[row]) for row in rows]
+        beliefs = [self._believed(state, row, memory[row]) for row in rows]
+        asked = state.asked.copy()
+        asked[np.arange(len(pick)), pick] = True
+        after = replace(
+            state,
+            asked=asked,
+            count=state.count + 1,
+            memory=memory,
+            probabilities=np.stack([p for p, _ in beliefs]),
+            last=np.stack([own for _, own in beliefs]),
+            position=state.plan.places.actions[pick],
+        )
+        fell = doubt(state.probabilities).mean(axis=1) - doubt(after.probabilities).mean(axis=1)
+        return after, Outcome(self._values(after), _padded(after), fell, np.asarray(asked.all(-1)))
+
+    def observation(self, state: State) -> Mapping[str, NDArray[Any]]:
+        numbers = np.arange(self.recogniser.classes) / (self.recogniser.classes - 1)
+        stood = [bool(m.accepted[-1]) if len(m.accepted) else False for m in state.memory]
+        shown = {
+            "class_map": state.probabilities @ numbers,
+            "uncertainty": np.clip(doubt(state.probabilities), 0.0, 1.0),
+            "measured": state.asked,
+            "last": state.last,
+            "position": state.position,
+            "accepted": np.array(stood)[:, None],
+            "progress": state.asked.mean(axis=1, keepdims=True),
+        }
+        if state.plan.frame is not None:
+            shown["image"] = state.context
+        return {name: np.array(array, dtype=np.float32) for name, array in shown.items()}
+
+    def brief(self, state: State, row: int) -> Brief:
+        plan = state.plan
+        images = {name: _filled(image[row]) for name, image in state.images.items() if np.isfinite(image[row]).any()}
+        return Brief(
+            objective="map",
+            value_name="class",
+            value_unit="",
+            candidates=plan.places.actions,
+            positions_nm=plan.places.positions_nm.copy(),
+            pixels=plan.places.pixels(None if plan.frame is None else plan.frame.shape),
+            images=images,
+            extent_nm=extent_nm(plan.places.field),
+        )
+
+    def verdicts(self, state: State, row: int, spectra: Floats) -> NDArray[np.int64]:
+        """The class [n] that a row's network sees in spectra [n, m]; 0 before its first lesson."""
+        learned = state.memory[row].learned
+        if learned is None:
+            return np.zeros(len(spectra), np.int64)
+        return np.asarray(learned.network.probabilities(spectra).argmax(axis=1), dtype=np.int64)
+
+    def _plan(self, capabilities: Capabilities) -> Plan:
+        kind = self.sweep.kind
+        if kind not in capabilities.requests:
+            known = ", ".join(sorted(capabilities.requests))
+            raise NotSupported(f"{capabilities.name} has no {kind}; it has: {known} (set task.sweep accordingly)")
+        channels = capabilities.channels[kind]
+        channel = self.channel or next(iter(channels))
+        if channel not in channels or (not self.channel and len(channels) > 1):
+            raise NotSupported(f"task.channel of {kind}: choose one of {', '.join(channels)}")
+        frame, images = self._frame(capabilities)
+        places = Places.of(capabilities, self.shape)
+        return Plan(places, kind, resolved(self.sweep, capabilities), channel, channels[channel], frame, images)
+
+    def _frame(self, capabilities: Capabilities) -> tuple[ScanImage | None, tuple[str, ...]]:
+        if "ScanImage" not in capabilities.requests:
+            return None, ()
+        area, known = capabilities.field, capabilities.channels["ScanImage"]
+        first = self.survey_image.channel or next(iter(known))
+        if first not in known:
+            raise NotSupported(f"task.survey_image.channel {first!r}: choose one of {', '.join(known)}")
+        frame = ScanImage(area.center_nm, area.size_nm, self.survey_image.shape, self.survey_image.dwell_s)
+        return frame, (first, *(name for name in known if name != first))
+
+    def _spectra(self, state: State, result: ResultBatch) -> Floats:
+        """[B, m], NaN where nothing usable came; m may be 0 where nothing came at all."""
+        read = curves_of(result, state.plan.channel, state.plan.unit, self.sweep.axis_unit)
+        if read is None:
+            return np.empty((len(state.count), 0))
+        return np.where(result.done[:, None], read[0], np.nan)
+
+    def _taken(self, state: State, row: int, pick: int, spectrum: Floats) -> Memory:
+        """The row's memory with one more spectrum, judged anew, and with a lesson where one is due."""
+        before: Memory = state.memory[row]
+        spectra = _stacked(before.spectra, spectrum)
+        known = np.asarray(np.isfinite(spectra).all(axis=1) & bool(spectra.shape[1]), dtype=bool)
+        trait = np.zeros((1, TRAITS))
+        if self.outliers is not None and known[-1]:
+            trait = self.outliers.traits(spectra[-1:])
+        traits = np.concatenate([before.traits, trait])
+        accepted = known if self.outliers is None else self.outliers.accept(traits[None], known[None])[0]
+        picks = np.append(before.picks, pick)
+        return self._taught(state, row, replace(before, spectra=spectra, picks=picks, traits=traits, accepted=accepted))
+
+    def _taught(self, state: State, row: int, memory: Memory) -> Memory:
+        usable = int(memory.accepted.sum())
+        due = max(self.seeds, 2 * memory.lessons)
+        if usable < (due if memory.learned is None else memory.looks + _REACH_EVERY) and usable < due:
+            return memory
+        spectra, places, side = *self._usable(state, row, memory), state.plan.side_nm
+        if usable >= due:
+            learned = self.recogniser.learn(spectra, places, side, memory.learned)
+            return replace(memory, learned=learned, lessons=usable, looks=usable)
+        assert memory.learned is not None
+        learned = self.recogniser.placed(memory.learned, spectra, places, side)
+        return replace(memory, learned=learned, looks=usable)
+
+    def _usable(self, state: State, row: int, memory: Memory) -> tuple[Floats, Floats]:
+        """Usable spectra and their places [n, d]: nm, and what the image shows there."""
+        return memory.spectra[memory.accepted], self._coordinates(state, row)[memory.picks[memory.accepted]]
+
+    def _coordinates(self, state: State, row: int) -> Floats:
+        return np.column_stack(
+            [state.plan.places.positions_nm, state.context[row].reshape(-1, len(state.asked[row])).T]
+        )
+
+    def _believed(self, state: State, row: int, memory: Memory) -> tuple[Floats, Floats]:
+        """Probabilities of all candidates [n, classes], and of the last spectrum [classes]."""
+        classes = self.recogniser.classes
+        level = np.full(classes, 1.0 / classes)
+        if memory.learned is None:
+            return state.probabilities[row], level
+        spectra, places = self._usable(state, row, memory)
+        found = self.recogniser.everywhere(memory.learned, spectra, places, self._coordinates(state, row))
+        last = memory.learned.network.probabilities(memory.spectra[-1:])[0] if memory.accepted[-1] else level
+        return found, last
+
+    def _values(self, state: State) -> Floats:
+        numbers = np.arange(self.recogniser.classes)
+        values = []
+        for memory, last in zip(state.memory, state.last, strict=True):
+            came = bool(memory.spectra.shape[1]) and bool(np.isfinite(memory.spectra[-1]).all())
+            values.append(np.nan if not came else 0.0 if memory.learned is None else float(last @ numbers))
+        return np.array(values)
+
+
+def _stacked(spectra: Floats, spectrum: Floats) -> Floats:
+    """One more row; rows in which nothing came are NaN."""
+    wide = max(spectra.shape[1], len(spectrum))
+    both = [part if part.shape[1] == wide else np.full((len(part), wide), np.nan) for part in (spectra, spectrum[None])]
+    return np.concatenate(both)
+
+
+def _padded(state: State) -> NDArray[np.bool_]:
+    """accepted [B, N] of all rows, padded to the longest."""
+    out = np.zeros((len(state.count), int(state.count.max())), bool)
+    for row, memory in enumerate(state.memory):
+        out[row, : len(memory.accepted)] = memory.accepted
+    return out
+
+
+def _scaled(shown: Floats) -> Floats:
+    """Values [B, n] around their median in robust standard deviations, clipped; 0 where there is none."""
+    finite = np.isfinite(shown)
+    middle = masked_median(shown, finite)
+    scale = masked_scale(shown, finite, middle)
+    safe = np.where(scale > 0, scale, 1.0)[:, None]
+    return np.where(finite, np.clip((np.where(finite, shown, 0.0) - middle[:, None]) / safe, -_CLIP, _CLIP), 0.0)
+
+
+def _filled(image: Floats) -> Floats:
+    return np.where(np.isfinite(image), image, np.nanmedian(image))
