@@ -57,12 +57,15 @@ class AdaptiveWriting(Remembering):
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
     ) -> Decision:
-        plans = [self._best(bias, sign) for bias in BIASES for sign in (1.0, -1.0)]
-        plan = max(plans, key=lambda p: p.worth)
+        plan = max(self.plans(), key=lambda p: p.worth)
         action = self._canvas.action(plan.stroke, plan.bias, self.slow)
         figures = {"expected_pixels": plan.worth, "reach_nm": self._rate * plan.bias * self._canvas.pixel_nm}
         said = f"mends most: {plan.worth:.0f} pixels, {'up' if plan.stroke.sign > 0 else 'down'}, bias {plan.bias:g}"
         return Decision(action, said, figures=figures)
+
+    def plans(self) -> list[Plan]:
+        """The best stroke of every bias and sign, as things stand."""
+        return [self._best(bias, sign) for bias in BIASES for sign in (1.0, -1.0)]
 
     def tell(self, transition: Transition) -> None:
         super().tell(transition)

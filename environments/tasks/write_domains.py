@@ -220,9 +220,13 @@ def _between(low: float, high: float, action: NDArray[Any]) -> Floats:
     return np.asarray(low * (high / low) ** ((np.asarray(action, dtype=np.float64) + 1.0) / 2.0))
 
 
+def agreement(image: Floats, target: Floats) -> Floats:
+    """Shares of up and of down pixels of the target [pixels] with the right sign in images [B, pixels], their mean."""
+    right = np.asarray(np.sign(image) == target, dtype=np.float64)
+    shares = [np.ascontiguousarray(right[:, target == sign]).mean(-1) for sign in (1.0, -1.0)]
+    return np.where(np.isfinite(image).all(-1), (shares[0] + shares[1]) / 2, np.nan)
+
+
 def _seen(state: State, image: Floats) -> State:
     """The state with a new image [B, pixels] and its agreement."""
-    right = np.asarray(np.sign(image) == state.target, dtype=np.float64)
-    shares = [np.ascontiguousarray(right[:, state.target == sign]).mean(-1) for sign in (1.0, -1.0)]
-    known = np.isfinite(image).all(-1)
-    return replace(state, image=image, agreement=np.where(known, (shares[0] + shares[1]) / 2, np.nan))
+    return replace(state, image=image, agreement=agreement(image, state.target))

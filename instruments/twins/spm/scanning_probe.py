@@ -259,9 +259,9 @@ class ScanningProbe:
         """Raise what `price` promises, also where bias and drive together are too much for the amplifier."""
         within(self.describe(), batch)
         settings.check(self.mode, batch)
-        peak = np.array([request.peak_bias_V() for request in map(batch.row, range(batch.rows))])
-        if batch.kind not in BIASED or not peak.size:
+        if batch.kind not in BIASED:
             return
+        peak = np.array([batch.row(row).peak_bias_V() for row in range(batch.rows)])
         together = peak + np.nan_to_num(world.drive[:, AMPLITUDE_V])
         if together.max() > self.amplifier_V * (1 + 1e-12):
             raise OutOfReach(
