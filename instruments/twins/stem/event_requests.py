@@ -1,0 +1,468 @@
+"""What each request does to the worlds of the STEM microscope: from batches to kernels and back to results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instruments.batch import RequestBatch, ResultBatch
+from instruments.errors import InvalidRequest, NotSupported, OutOfReach
+from instruments.frames import frames_of
+from instruments.keys import Keys
+from instruments.measurement import Axis
+from instruments.requests import ScanImage
+from instruments.twins.raster import pixel_centers
+from instruments.twins.reach import column, shared, within
+from instruments.twins.stem.scan import Raster, flyback_places_nm, raster
+from instruments.twins.stem.world import (
+    AIM_X,
+    AIM_Y,
+    CLOCK,
+    CURRENT,
+    DRIFT_X,
+    DRIFT_Y,
+    PARKED_X,
+    PARKED_Y,
+    REGISTERED_X,
+    REGISTERED_Y,
+    SCALE,
+    STAGE_X,
+    STAGE_Y,
+    World,
+)  # fmt: skip
+from physics_priors.optics.aberrations import INDEX
+
+if TYPE_CHECKING:
+    from instruments.twins.stem.microscope import StemMicroscope
+
+Floats = NDArray[np.float64]
+Done = tuple[World, ResultBatch]
+MOST: Final = 2**24
+"""Pixels or samples of one request."""
+_FEW: Final = 64
+"""Rows below which threads do not pay."""
+_NONE: Final = np.array([[0.0, 0.0, 0.0]])
+
+
+def allowed(core: StemMicroscope, world: World, batch: RequestBatch) -> None:
+    """Raise where a request cannot be carried out though it lies in the field and within limits."""
+    if batch.kind == "MoveStage" and np.any(column(batch, "tilt_rad")):
+        raise OutOfReach("stem_microscope: the stage does not tilt")
+    if batch.kind in ("SetOptics", "SetAberrations"):
+        _lenses(world, batch)
+    pixels = _pixels(batch)
+    if pixels > MOST:
+        raise InvalidRequest(f"{batch.kind}: {pixels} pixels or samples in one request are too many: at most {MOST}")
+
+
+def longest_s(core: StemMicroscope, batch: RequestBatch) -> tuple[Floats | float, float]:
+    """Seconds with the beam on the sample, and seconds more."""
+    kind = batch.kind
+    if kind in ("SetOptics", "SetAberrations", "MoveStage"):
+        return 0.0, core.settle_s
+    if kind == "Register":
+        return 0.0, core.latency_s
+    if kind == "Dwell":
+        return column(batch, "longest_s").astype(np.float64), core.latency_s
+    if kind == "BeamPath":
+        return column(batch, "points_nm").shape[1] * float(shared(batch, "dwell_s")), core.latency_s
+    if kind == "LineScan":
+        return int(shared(batch, "points")) * float(shared(batch, "dwell_s")) + core.flyback_s, core.latency_s
+    rows, columns, dwell_s = _scanned(batch)
+    return rows * (columns * dwell_s + core.flyback_s), core.latency_s
+
+
+def dwell(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
+    """Park the beam, and watch."""
+    from instruments.twins.stem import event_rows
+
+    places, longest = np.asarray(batch.each["position_nm"], dtype=np.float64), _longest(batch)
+    sample_s, most = float(shared(batch, "sample_s")), float(longest.max())
+    _refuse_places(core, batch, places)
+    if most > 600.0 or most / sample_s > MOST:
+        within(core.describe(), batch)
+        allowed(core, world, batch)
+    rows = batch.rows
+    trace, spent = np.empty((rows, math.ceil(most / sample_s - 1e-9))), np.empty(rows)
+    limit = np.inf if reached == 1.0 else _left(core, reached, most)
+    after = _fresh(core, world)
+    until, arrays = _until(batch), _arrays(after)
+    for optics, _, first, last in _shares(core, world):
+        _parallel(
+            core, first, last,
+            lambda a, b, tables=optics.kernel: event_rows.dwell(
+                a, b, places, longest, sample_s, until, limit, _latency(core, reached, most), core.blanker,
+                core.counting_noise, keys, world.site_keys, arrays, core.shared, tables, core.rates, core.readout,
+                trace, spent,
+            ),
+        )  # fmt: skip
+    idle = _latency(core, reached, most)
+    axes = {"haadf": (Axis("time", "s", _times(trace.shape[1], sample_s)),)}
+    return after, _result(core, world, batch.kind, {"haadf": trace}, axes, spent, idle, places)
+
+
+def atoms(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
+    """Scan frames, and say which atoms stand in them."""
+    from instruments.twins.stem import event_rows
+
+    centers, one = frames_of(batch)
+    _refuse_frames(core, batch, centers, one)
+    rows, (width, height) = batch.rows, one.size_nm
+    frame = (width, height, float(one.shape[0]), float(one.shape[1]), one.dwell_s, core.flyback_s, one.rotation_rad)
+    whole = one.shape[0] * (one.shape[1] * one.dwell_s + core.flyback_s)
+    count = _room(core, width, height)
+    position, intensity, species = np.empty((rows, count, 2)), np.empty((rows, count)), np.empty((rows, count))
+    spent, after = np.empty(rows), _fresh(core, world)
+    idle, arrays = _latency(core, reached, whole), _arrays(after)
+    limit = np.inf if reached == 1.0 else _left(core, reached, whole)
+    for optics, peaks, first, last in _shares(core, world):
+        _parallel(
+            core, first, last,
+            lambda a, b, tables=optics.kernel, peaks=peaks: event_rows.look(
+                a, b, centers, frame, limit, idle, core.blanker, core.counting_noise, keys, world.site_keys, arrays,
+                core.shared, tables, core.rates, peaks, position, intensity, species, spent,
+            ),
+        )  # fmt: skip
+    values = {"position": position, "intensity": intensity, "species": species}
+    return after, _result(core, world, batch.kind, values, _atom_axes(count), spent, idle, centers)
+
+
+def scan(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
+    """Frames, parts of frames and lines, with all that a scan does wrong."""
+    within(core.describe(), batch)
+    allowed(core, world, batch)
+    beam_s, idle = longest_s(core, batch)
+    whole = float(np.max(beam_s))
+    limit = np.inf if reached == 1.0 else _left(core, reached, whole)
+    idle = _latency(core, reached, whole)
+    frames = _frames(batch)
+    rows, columns = _part(batch, frames[0])
+    after, spent, signals = _fresh(core, world), np.empty(batch.rows), []
+    for row in range(batch.rows):
+        lines = _lines(core, world, frames[row], row, keys[row : row + 1], idle).part(rows, columns)
+        places, seconds = _visits(lines, frames[row].dwell_s, core.flyback_s)
+        scaled = places * (1.0 + world.hidden[row, SCALE])
+        signal = np.empty(len(places))
+        spent[row] = _run(core, world, after, row, scaled, seconds, limit, idle, keys, signal)
+        signals.append(signal.reshape(len(lines.starts_nm), -1)[:, 1:])
+        after.moving[row, PARKED_X : PARKED_Y + 1] = places[-1]
+    found = np.stack(signals)
+    centers = np.array([frame.center_nm for frame in frames])
+    if batch.kind == "LineScan":
+        distance = Axis("distance", "nm", pixel_centers(frames[0].size_nm[0], found.shape[2]))
+        return after, _result(
+            core, world, batch.kind, {"haadf": found[:, 0]}, {"haadf": (distance,)}, spent, idle, centers
+        )
+    y, x = (
+        pixel_centers(frames[0].size_nm[1], frames[0].shape[0]),
+        pixel_centers(frames[0].size_nm[0], frames[0].shape[1]),
+    )
+    axes = {"haadf": (Axis("y", "nm", y[rows]), Axis("x", "nm", x[columns]))}
+    return after, _result(core, world, batch.kind, {"haadf": found}, axes, spent, idle, centers)
+
+
+def path(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
+    """A beam that is parked at one place after the other."""
+    within(core.describe(), batch)
+    allowed(core, world, batch)
+    points = np.array(column(batch, "points_nm"), dtype=np.float64)
+    dwell_s, count = float(shared(batch, "dwell_s")), points.shape[1]
+    whole = count * dwell_s
+    limit = np.inf if reached == 1.0 else _left(core, reached, whole)
+    idle, seconds = _latency(core, reached, whole), np.full(count, dwell_s)
+    after, spent, signal = _fresh(core, world), np.empty(batch.rows), np.empty((batch.rows, count))
+    for row in range(batch.rows):
+        time_s = world.moving[row, CLOCK] + idle + dwell_s * (np.arange(count) + 0.5)
+        places = (1.0 + world.hidden[row, SCALE]) * points[row] + _offset_nm(world, row, time_s, parked=True)
+        spent[row] = _run(core, world, after, row, places, seconds, limit, idle, keys, signal[row])
+        after.moving[row, PARKED_X : PARKED_Y + 1] = points[row, -1]
+    axes = {"haadf": (Axis("point", "", np.arange(float(count))),)}
+    return after, _result(core, world, batch.kind, {"haadf": signal}, axes, spent, idle, points.mean(axis=1))
+
+
+def settle(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
+    """Lenses, stage and registration: what they set, and the time that they take."""
+    from instruments.twins.stem import event_rows
+
+    within(core.describe(), batch)
+    allowed(core, world, batch)
+    seconds = reached * longest_s(core, batch)[1]
+    after, arrays = _fresh(core, world), _arrays(world)
+    arrays = _arrays(after)
+    for optics, _, first, last in _shares(core, world):
+        event_rows.rest(
+            first, last, seconds, core.blanker, keys, world.site_keys, arrays, core.shared, optics.kernel, core.rates
+        )
+    after = _set(core, after, batch)
+    return after, _result(
+        core, world, batch.kind, {}, {}, np.zeros(batch.rows), seconds, np.full((batch.rows, 2), np.nan)
+    )
+
+
+PERFORMS: Final[Mapping[str, Callable[[StemMicroscope, World, RequestBatch, Keys, float], Done]]] = {
+    "Dwell": dwell,
+    "AtomPositions": atoms,
+    **dict.fromkeys(("ScanImage", "SubScan", "LineScan"), scan),
+    "BeamPath": path,
+    **dict.fromkeys(("SetOptics", "SetAberrations", "MoveStage", "Register"), settle),
+}
+
+
+def _fresh(core: StemMicroscope, world: World) -> World:
+    """The world that a request changes: a copy, unless the twin works in place."""
+    if core.in_place:
+        return world.changed()
+    return world.changed(
+        moving=world.moving.copy(),
+        species=world.species.copy(),
+        bonding=world.bonding.copy(),
+        landed=world.landed.copy(),
+        log=world.log.copy(),
+    )
+
+
+def _arrays(world: World) -> tuple[Any, ...]:
+    return world.hidden, world.moving, world.species, world.bonding, world.landed, world.log
+
+
+def _shares(core: StemMicroscope, world: World) -> Iterator[tuple[Any, Any, int, int]]:
+    """Rows that share their lenses: tables, bounds, first row and last + 1."""
+    lenses, rows = world.aberrations_nm, len(world.aberrations_nm)
+    if rows == 1 or (lenses == lenses[:1]).all():
+        yield (*core.optics(lenses[0]), 0, rows)
+        return
+    for row in range(rows):
+        yield (*core.optics(lenses[row]), row, row + 1)
+
+
+def _parallel(core: StemMicroscope, first: int, last: int, work: Callable[[int, int], None]) -> None:
+    """Rows shared out among threads: every row is computed by itself, so that this changes no number."""
+    if core.threads == 1 or last - first < _FEW:
+        work(first, last)
+        return
+    cuts = np.linspace(first, last, core.threads + 1).astype(int)
+    list(_pool(core.threads).map(work, cuts[:-1].tolist(), cuts[1:].tolist()))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
+
+
+def _run(
+    core: StemMicroscope, world: World, after: World, row: int, places: Floats, seconds: Floats, limit_s: float,
+    idle_s: float, keys: Keys, signal: Floats,
+) -> float:  # fmt: skip
+    """Exposures of one row."""
+    from instruments.twins.stem import event_rows
+
+    tables = core.optics(world.aberrations_nm[row])[0].kernel
+    spent: float = event_rows.run(
+        row, np.ascontiguousarray(places), seconds, limit_s, idle_s, core.blanker, core.counting_noise, keys,
+        world.site_keys, _arrays(after), core.shared, tables, core.rates, core.readout, signal,
+    )  # fmt: skip
+    return spent
+
+
+def _latency(core: StemMicroscope, reached: float, beam_s: float) -> float:
+    """Of the time before a request what was reached of it."""
+    return min(core.latency_s, reached * (core.latency_s + beam_s))
+
+
+def _left(core: StemMicroscope, reached: float, beam_s: float) -> float:
+    """Seconds with the beam in a request that is ended early."""
+    return max(reached * (core.latency_s + beam_s) - core.latency_s, 0.0)
+
+
+def _result(
+    core: StemMicroscope, world: World, kind: str, values: dict[str, Floats], axes: dict[str, tuple[Axis, ...]],
+    beam_s: Floats, idle_s: float, where: Floats,
+) -> ResultBatch:  # fmt: skip
+    units = core.describe().channels[kind]
+    cost = core.cost(world, beam_s, idle_s)
+    return ResultBatch(kind, values, units, axes, np.ones(len(beam_s), dtype=bool), cost, where)
+
+
+def _longest(batch: RequestBatch) -> Floats:
+    if "longest_s" in batch.each:
+        return np.asarray(batch.each["longest_s"], dtype=np.float64)
+    return np.full(batch.rows, float(batch.shared["longest_s"]))
+
+
+def _until(batch: RequestBatch) -> Floats:
+    """(low, high, samples) of every row, [B, 3]; samples 0 for no condition."""
+    if "until" not in batch.each:
+        one = batch.shared.get("until")
+        values = (0.0, 0.0, 0.0) if one is None else (one.low, one.high, float(one.samples))
+        return np.tile(np.array(values), (batch.rows, 1))
+    wanted = batch.each["until"]
+    if wanted.dtype != object:
+        return np.asarray(wanted, dtype=np.float64)
+    return np.array([(0.0, 0.0, 0.0) if u is None else (u.low, u.high, float(u.samples)) for u in wanted])
+
+
+@cache
+def _times(count: int, sample_s: float) -> Floats:
+    times = (np.arange(count) + 0.5) * sample_s
+    times.flags.writeable = False
+    return np.asarray(times)
+
+
+@cache
+def _atom_axes(count: int) -> dict[str, tuple[Axis, ...]]:
+    atom = Axis("atom", "", np.arange(float(count)))
+    return {"position": (atom, Axis("coordinate", "", np.arange(2.0))), "intensity": (atom,), "species": (atom,)}
+
+
+def _room(core: StemMicroscope, width: float, height: float) -> int:
+    """No fewer than the atoms of any frame of a size."""
+    sites = core.sites
+    density = max(len(sites) / (sites.extent_nm[0] * sites.extent_nm[1]), 38.2)
+    return min(int(1.05 * density * width * height + 10.0 * (width + height) + 8), len(sites))
+
+
+def _refuse_places(core: StemMicroscope, batch: RequestBatch, places: Floats) -> None:
+    from instruments.twins.stem.event_rows import inside
+
+    width, height = core.sites.extent_nm
+    if not inside(places, width / 2, height / 2):
+        within(core.describe(), batch)
+
+
+def _refuse_frames(core: StemMicroscope, batch: RequestBatch, centers: Floats, one: ScanImage) -> None:
+    from instruments.twins.stem.event_rows import inside
+
+    (width, height), half = one.size_nm, core.sites.extent_nm
+    turned = one.rotation_rad != 0.0
+    if turned or not inside(centers, half[0] / 2 - width / 2, half[1] / 2 - height / 2):
+        within(core.describe(), batch)
+    if not 1e-8 <= one.dwell_s <= 100.0 or one.shape[0] * one.shape[1] > MOST:
+        pixels = one.shape[0] * one.shape[1]
+        raise InvalidRequest(f"{batch.kind}: {pixels} pixels of {one.dwell_s:g} s: at most {MOST}, from 1e-8 to 100 s")
+
+
+def _pixels(batch: RequestBatch) -> int:
+    if batch.kind == "Dwell":
+        return int(np.max(column(batch, "longest_s")) / float(shared(batch, "sample_s")))
+    if batch.kind in ("ScanImage", "SubScan", "AtomPositions"):
+        rows, columns, _ = _scanned(batch)
+        return rows * columns
+    return 0
+
+
+def _scanned(batch: RequestBatch) -> tuple[int, int, float]:
+    """Rows, columns and dwell of what a frame or a part of one scans."""
+    if batch.kind == "ScanImage":
+        (rows, columns), dwell_s = shared(batch, "shape"), float(shared(batch, "dwell_s"))
+        return rows, columns, dwell_s
+    one = frames_of(batch)[1]
+    if batch.kind == "AtomPositions":
+        return *one.shape, one.dwell_s
+    (a, b), (c, d) = shared(batch, "rows"), shared(batch, "columns")
+    return b - a, d - c, one.dwell_s
+
+
+def _frames(batch: RequestBatch) -> list[ScanImage]:
+    """The frame of every row; a line is a frame of one row."""
+    if batch.kind == "SubScan":
+        centers, one = frames_of(batch)
+        return [
+            ScanImage((float(x), float(y)), one.size_nm, one.shape, one.dwell_s, one.rotation_rad) for x, y in centers
+        ]
+    requests: list[Any] = [batch.row(row) for row in range(batch.rows)]
+    return [_as_frame(request) for request in requests] if batch.kind == "LineScan" else requests
+
+
+def _as_frame(line: Any) -> ScanImage:
+    start, end = np.array(line.start_nm), np.array(line.end_nm)
+    length = float(np.hypot(*(end - start)))
+    if not length > 0.0:
+        raise InvalidRequest("LineScan: start_nm and end_nm are the same place")
+    middle = tuple(float(v) for v in (start + end) / 2)
+    turn = float(np.arctan2(*(end - start)[::-1]))
+    return ScanImage((middle[0], middle[1]), (length, 1e-6), (1, line.points), line.dwell_s, turn)
+
+
+def _part(batch: RequestBatch, frame: ScanImage) -> tuple[slice, slice]:
+    if batch.kind == "SubScan":
+        return slice(*shared(batch, "rows")), slice(*shared(batch, "columns"))
+    return slice(0, frame.shape[0]), slice(0, frame.shape[1])
+
+
+def _lines(core: StemMicroscope, world: World, frame: ScanImage, row: int, key: Keys, idle_s: float) -> Raster:
+    """Where the beam is, in the scanner's own scale."""
+    drift = world.hidden[row, DRIFT_X : DRIFT_Y + 1]
+    offset = _offset_nm(world, row, np.array([world.moving[row, CLOCK] + idle_s]), parked=False)[0]
+    return raster(frame, core.distortions, offset, -drift, core.flyback_s, key)
+
+
+def _visits(lines: Raster, dwell_s: float, flyback_s: float) -> tuple[Floats, Floats]:
+    """Places [K, 2] and times [K]; every line begins with the flyback's dose on its first pixel."""
+    places = lines.places_nm()
+    both = np.concatenate([flyback_places_nm(lines)[:, None], places], axis=1)
+    seconds = np.full(both.shape[:2], dwell_s)
+    seconds[:, 0] = flyback_s
+    return both.reshape(-1, 2), seconds.ravel()
+
+
+def _offset_nm(world: World, row: int, time_s: Floats, parked: bool) -> Floats:
+    """What is added to places at times [K] to reach the material, [K, 2]; see `event_rows`."""
+    moving, hidden = world.moving[row], world.hidden[row]
+    still = moving[REGISTERED_X : REGISTERED_Y + 1] - moving[STAGE_X : STAGE_Y + 1]
+    still = still + (hidden[AIM_X : AIM_Y + 1] if parked else 0.0)
+    return np.asarray(still - time_s[:, None] * hidden[DRIFT_X : DRIFT_Y + 1])
+
+
+def _set(core: StemMicroscope, world: World, batch: RequestBatch) -> World:
+    """The world with what was asked for, the clock already set."""
+    if batch.kind == "Register":
+        world.moving[:, REGISTERED_X : REGISTERED_Y + 1] = column(batch, "shift_nm")
+        return world
+    if batch.kind == "MoveStage":
+        shift = np.asarray(column(batch, "shift_nm"), dtype=np.float64)
+        world.moving[:, STAGE_X : STAGE_Y + 1] += shift[:, :2]
+        lenses = world.aberrations_nm.copy()
+        lenses[:, INDEX["C1"]] += shift[:, 2]
+        return _relensed(core, world, lenses)
+    if batch.kind == "SetOptics" and (
+        batch.each.get("current_pA") is not None or batch.shared.get("current_pA") is not None
+    ):
+        world.moving[:, CURRENT] = column(batch, "current_pA")
+    return _relensed(core, world, _lenses(world, batch))
+
+
+def _relensed(core: StemMicroscope, world: World, lenses: NDArray[np.complex128]) -> World:
+    """New lenses; what landed by the old ones is settled."""
+    turned = np.flatnonzero((lenses != world.aberrations_nm).any(axis=1))
+    if not len(turned):
+        return world
+    landed, settled = world.landed.copy(), world.settled.copy()
+    for row in turned:
+        settled[row] += core.spread(world, int(row))
+        landed[row] = 0.0
+    return world.changed(landed=landed, settled=settled, aberrations_nm=lenses)
+
+
+def _lenses(world: World, batch: RequestBatch) -> NDArray[np.complex128]:
+    """The aberrations [B, 14] that a request sets."""
+    lenses = world.aberrations_nm.copy()
+    if batch.kind == "SetAberrations":
+        values = np.asarray(column(batch, "values_nm"), dtype=np.float64)
+        for place, name in enumerate(shared(batch, "names")):
+            step = values[:, place, 0] + 1j * values[:, place, 1]
+            lenses[:, INDEX[name]] = step + (lenses[:, INDEX[name]] if shared(batch, "relative") else 0.0)
+        return lenses
+    for name, own in (("defocus_nm", "C1"), ("astigmatism_nm", "A1"), ("coma_nm", "B2")):
+        given = batch.each.get(name, batch.shared.get(name))
+        if given is not None:
+            values = np.asarray(column(batch, name), dtype=np.float64).reshape(batch.rows, -1)
+            lenses[:, INDEX[own]] = values[:, 0] + (1j * values[:, 1] if values.shape[1] == 2 else 0.0)
+    if np.abs(lenses).max() > 1e9:
+        raise NotSupported("stem_microscope: an aberration of more than a metre makes no probe")
+    return lenses
