@@ -46,13 +46,15 @@ class Study:
     chance: Anisotropy
 
 
-def study(picture: Floats, *, spacing_px: float | None = None, draws: int = 99, seed: int = 0) -> Study:
+def study(
+    picture: Floats, *, spacing_px: float | None = None, replicas: int = 32, draws: int = 99, seed: int = 0
+) -> Study:
     """Sites, order and compared models of one picture; raises LatticeError where there is no such lattice in it."""
     places, intensity = bright_spots(picture, spacing_px or spacing_of(picture))
     atoms = atom_map(places, intensity)
     spins = atoms.image.spins
     order = [[float(warren_cowley(atoms.lattice, spins, s, way)) for way in range(3)] for s in (1, 2, 3)]
-    effort = Effort(replicas=32, settle=50, samples=60, steps=5)
+    effort = Effort(replicas=replicas, settle=50, samples=60, steps=5)
     models = compare([atoms.image], effort=effort, seed=seed)
     isotropic = next(m for m in models if m.name == "further neighbours")
     chance = anisotropy(atoms.image, isotropic.posterior, draws=draws, seed=seed)
@@ -138,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.alloy_map", description=__doc__)
     parser.add_argument("path", type=Path, help="a picture as .npy, two-dimensional")
     parser.add_argument("--spacing-px", type=float, help="distance of neighbouring atoms; measured where not given")
+    parser.add_argument("--replicas", type=int, default=32, help="simulated replicas: more, and evidences are sharper")
     parser.add_argument("--json", action="store_true", help="print numbers for programs instead of tables")
     chosen = parser.parse_args(arguments)
     try:
@@ -152,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     try:
-        found = study(picture.astype(np.float64), spacing_px=chosen.spacing_px)
+        found = study(picture.astype(np.float64), spacing_px=chosen.spacing_px, replicas=chosen.replicas)
     except LatticeError as error:
         print(error, file=sys.stderr)
         return 1

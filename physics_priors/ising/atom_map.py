@@ -44,11 +44,14 @@ class AtomMap:
         return self.image.lattice
 
 
-def atom_map(positions: Floats, intensity: Floats, kind: str = "triangular") -> AtomMap:
+def atom_map(
+    positions: Floats, intensity: Floats, kind: str = "triangular", *, labels: Floats | None = None, wrong: float = 0.0
+) -> AtomMap:
     """Sites, bonds of three shells and soft labels of atoms [n, 2] with intensities [n], NaN rows left out.
 
-    The brighter species is spin 1. Raises LatticeError where the atoms do not lie on such a lattice, or where the
-    intensities do not fall into two classes.
+    The brighter species is spin 1. Where somebody else has told the species apart, `labels` [n] are -1 and 1, NaN
+    unknown, and wrong with probability `wrong`; intensities are not looked at then. Raises LatticeError where the
+    atoms do not lie on such a lattice, or where the intensities do not fall into two classes.
     """
     if kind not in _STEPS:
         raise LatticeError(f"lattice {kind!r}: choose {' or '.join(_STEPS)}")
@@ -63,7 +66,8 @@ def atom_map(positions: Floats, intensity: Floats, kind: str = "triangular") -> 
         raise LatticeError(
             f"the atoms do not lie on a {kind} lattice: they are {np.sqrt(np.mean(away**2)):.2f} spacings off it (rms)"
         )
-    return _assembled(np.flatnonzero(known), index, away, bright, vectors, kind)
+    told = None if labels is None else np.asarray(labels, np.float64)
+    return _assembled(np.flatnonzero(known), index, away, bright, told, wrong, vectors, kind)
 
 
 def fitted(places: Floats, kind: str) -> tuple[Floats, Floats, Ints]:
@@ -136,8 +140,9 @@ def on_sites(rows: Ints, columns: Ints, kind: str = "triangular") -> Lattice:
 
 
 def _assembled(
-    known: NDArray[np.int64], index: Ints, away: Floats, bright: Floats, vectors: Floats, kind: str
-) -> AtomMap:
+    known: NDArray[np.int64], index: Ints, away: Floats, bright: Floats,
+    labels: Floats | None, wrong: float, vectors: Floats, kind: str,
+) -> AtomMap:  # fmt: skip
     kept = away < 0.5
     best: dict[tuple[int, int], int] = {}
     for atom in np.flatnonzero(kept)[np.argsort(away[kept], kind="stable")].tolist():
@@ -147,15 +152,28 @@ def _assembled(
     rows, columns = np.array(cells, np.int64).T
     lattice = on_sites(rows, columns, kind)
     atom = np.array([best.get(cell, -1) for cell in cells])
-    own = np.where(atom >= 0, bright[known[np.maximum(atom, 0)]], np.nan)
-    means, deviation = two_species(own)
-    odds = ((own - means[0]) ** 2 - (own - means[1]) ** 2) / (2 * deviation**2)
-    odds = np.where(np.isfinite(odds), odds, 0.0)
+    present = np.maximum(atom, 0)
+    if labels is None:
+        means, deviation, odds = _from_intensity(np.where(atom >= 0, bright[known[present]], np.nan))
+    else:
+        said = np.where(atom >= 0, labels[known[present]], np.nan)
+        if not np.isin(said[np.isfinite(said)], (-1, 1)).all():
+            raise LatticeError("labels must be -1 and 1, NaN where unknown: map the two species to them")
+        strength = np.inf if wrong == 0 else np.log((1 - wrong) / wrong)
+        odds = np.where(np.isfinite(said), np.sign(np.nan_to_num(said)) * strength, 0.0)
+        odds[~np.isfinite(said)] = 0.0
+        means, deviation = (np.nan, np.nan), np.nan
     return AtomMap(
         SpinImage(lattice, odds), np.where(atom >= 0, known[np.maximum(atom, 0)], -1), vectors,
         float(np.linalg.norm(vectors, axis=1).mean()), float(np.sqrt(np.mean(away[kept] ** 2))), len(holes),
         len(known) - len(best), means, deviation, float((1 / (1 + np.exp(np.abs(odds)))).mean()),
     )  # fmt: skip
+
+
+def _from_intensity(own: Floats) -> tuple[tuple[float, float], float, Floats]:
+    means, deviation = two_species(own)
+    odds = ((own - means[0]) ** 2 - (own - means[1]) ** 2) / (2 * deviation**2)
+    return means, deviation, np.where(np.isfinite(odds), odds, 0.0)
 
 
 def _holes(filled: dict[tuple[int, int], int]) -> list[tuple[int, int]]:

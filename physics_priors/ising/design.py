@@ -1,0 +1,168 @@
+"""Which image to take next: what a lattice prior believes after some images, and what another would tell.
+
+A prior has energies as parameters; under given conditions they are couplings in kT, theta = scale x parameters. Every
+image gives an estimate of its couplings; images are joined with the information that the simulated tables promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+import numpy as np
+
+from physics_priors.bounds import Bounds
+from physics_priors.ising.information import alloy_estimate, alloy_table, field_table, square_estimate
+from physics_priors.ising.kawasaki import KB_EV
+from physics_priors.ising.lattice import Floats
+
+_ROUNDS = 4
+
+
+class LatticePrior(Protocol):
+    """Independent uniform parameters, and how conditions turn them into couplings; conditions are arrays [n, 2]."""
+
+    names: tuple[str, ...]
+    context: tuple[str, str]
+    """Which of the problem's images hold the two conditions."""
+    bins: tuple[int, ...]
+
+    @property
+    def low(self) -> Floats:
+        """Lower ends [P]."""
+        ...
+
+    @property
+    def high(self) -> Floats:
+        """Upper ends [P]."""
+        ...
+
+    def scale(self, conditions: Floats) -> Floats:
+        """theta = scale x parameters, [n, P]."""
+        ...
+
+    def information(self, theta: Floats, conditions: Floats) -> Floats:
+        """Information per site [n, P, P] on theta [n, P]."""
+        ...
+
+    def estimate(self, counts: Floats) -> tuple[Floats, float]:
+        """theta [P] and the number of sites of one image's histogram."""
+        ...
+
+
+@dataclass(frozen=True)
+class AlloyPrior:
+    """Energies of nearest and second pairs [eV] of a frozen alloy; conditions: fraction, frozen-in temperature [K]."""
+
+    pair_low_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = 0.004
+    pair_high_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = 0.030
+    second_low_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = -0.005
+    second_high_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = 0.005
+
+    names = ("pair_eV", "second_eV")
+    context = ("fraction", "temperature_K")
+    bins = (2, 7, 7)
+
+    @property
+    def low(self) -> Floats:
+        return np.array([self.pair_low_eV, self.second_low_eV])
+
+    @property
+    def high(self) -> Floats:
+        return np.array([self.pair_high_eV, self.second_high_eV])
+
+    def scale(self, conditions: Floats) -> Floats:
+        inverse = 1 / (KB_EV * conditions[:, 1])
+        return np.stack([inverse, inverse], axis=1)
+
+    def information(self, theta: Floats, conditions: Floats) -> Floats:
+        minor = np.minimum(conditions[:, 0], 1 - conditions[:, 0])
+        return alloy_table().at(np.column_stack([theta, minor]))
+
+    def estimate(self, counts: Floats) -> tuple[Floats, float]:
+        return alloy_estimate(counts.reshape(self.bins))
+
+
+@dataclass(frozen=True)
+class FieldPrior:
+    """Moment [K/T] and coupling [K] of a layer that orders antiferromagnetically; conditions: temperature, field."""
+
+    moment_low_K_T: Annotated[float, Bounds("K/T", 0.0)] = 20.0
+    moment_high_K_T: Annotated[float, Bounds("K/T", 0.0)] = 50.0
+    coupling_low_K: Annotated[float, Bounds("K", 0.0)] = 50.0
+    coupling_high_K: Annotated[float, Bounds("K", 0.0)] = 130.0
+
+    names = ("moment_K_T", "coupling_K")
+    context = ("temperature_K", "field_T")
+    bins = (2, 5)
+
+    @property
+    def low(self) -> Floats:
+        return np.array([self.moment_low_K_T, self.coupling_low_K])
+
+    @property
+    def high(self) -> Floats:
+        return np.array([self.moment_high_K_T, self.coupling_high_K])
+
+    def scale(self, conditions: Floats) -> Floats:
+        return np.stack([conditions[:, 1], -np.ones(len(conditions))], axis=1) / conditions[:, :1]
+
+    def information(self, theta: Floats, conditions: Floats) -> Floats:
+        return field_table().at(np.column_stack([theta[:, 1], np.abs(theta[:, 0])]))
+
+    def estimate(self, counts: Floats) -> tuple[Floats, float]:
+        return square_estimate(counts.reshape(self.bins))
+
+
+@dataclass(frozen=True)
+class Belief:
+    """A normal belief about the parameters; `misfit` is chi^2 per degree of freedom of the images around it."""
+
+    mean: Floats
+    covariance: Floats
+    misfit: float
+    images: int
+
+    def draws(self, prior: LatticePrior, count: int, seed: int) -> Floats:
+        """Parameters [count, P], kept inside a range somewhat wider than the prior's."""
+        margin = 0.25 * (prior.high - prior.low)
+        drawn = np.random.default_rng([seed, self.images]).multivariate_normal(self.mean, self.covariance, count)
+        return np.clip(drawn, prior.low - margin, prior.high + margin)
+
+
+def believed(prior: LatticePrior, conditions: Floats, histograms: Sequence[Floats]) -> Belief:
+    """What is believed after images with these histograms, taken under conditions [n, 2]."""
+    centre, width = (prior.low + prior.high) / 2, prior.high - prior.low
+    precision = np.diag(12 / width**2)
+    if not len(histograms):
+        return Belief(centre, np.linalg.inv(precision), 1.0, 0)
+    found = [prior.estimate(counts) for counts in histograms]
+    theta, sites = np.array([f[0] for f in found]), np.array([f[1] for f in found])
+    scale, mean = prior.scale(conditions), centre
+    for _ in range(_ROUNDS):
+        own = sites[:, None, None] * prior.information(scale * mean, conditions)
+        total = precision + np.einsum("np,npq,nq->pq", scale, own, scale)
+        right = precision @ centre + np.einsum("np,npq,nq->p", scale, own, theta)
+        mean = np.clip(np.linalg.solve(total, right), prior.low - width / 2, prior.high + width / 2)
+    rest = theta - scale * mean
+    chi2 = float(np.einsum("np,npq,nq->", rest, own, rest))
+    freedom = max(rest.size - len(mean), 1)
+    return Belief(mean, np.asarray(np.linalg.inv(total), np.float64), chi2 / freedom, len(found))
+
+
+def expected_gain(
+    prior: LatticePrior, belief: Belief, conditions: Floats, sites: float, *, draws: Floats | None = None, seed: int = 0
+) -> Floats:
+    """Expected information [nats] of an image of so many sites under each of the conditions [n, 2].
+
+    The mean over the belief of half the log determinant of 1 + covariance x information; `draws` [D, P] say where.
+    """
+    drawn = belief.draws(prior, 24, seed) if draws is None else draws
+    scale = prior.scale(conditions)
+    gains = []
+    for parameters in drawn:
+        own = sites * prior.information(scale * parameters, conditions)
+        told = scale[:, :, None] * own * scale[:, None, :]
+        gains.append(0.5 * np.linalg.slogdet(np.eye(len(parameters)) + belief.covariance @ told)[1])
+    return np.asarray(np.mean(gains, axis=0))
