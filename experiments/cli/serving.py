@@ -68,5 +68,6 @@ def _serve(instrument: Instrument, settings: ServerSettings) -> int:
 
     server = Server(instrument, settings)
     print(f"{instrument.describe().name} at {server.address}", flush=True)
+    server.heed_signals()
     server.run()
     return DONE

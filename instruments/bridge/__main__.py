@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(server.address, flush=True)
+    server.heed_signals()
     server.run()
     return 0
 

@@ -38,7 +38,7 @@ class Link:
         """Which life of the server was last heard of."""
         self._keys: ClientKeys | None = None if keys is None else read_client_keys(keys)
         self.progress: Progress | None = None
-        self._context: zmq.Context[Any] = zmq.Context()
+        self._made: zmq.Context[Any] | None = None
         self._free: deque[zmq.Socket[Any]] = deque()
         self._numbers = itertools.count(1)
         self._closed = False
@@ -98,12 +98,20 @@ class Link:
     def close(self) -> None:
         """Close all sockets; calls that are out end with an error."""
         self._closed = True
-        self._context.destroy(linger=0)
+        if self._made is not None:
+            self._made.destroy(linger=0)
 
     def received(self, got: int, whole: int) -> None:
         """Tell whoever wants to know how much of a large result is here."""
         if self.progress is not None:
             self.progress(got, whole)
+
+    @property
+    def _context(self) -> zmq.Context[Any]:
+        """Made when first used: a link that nobody asks anything of has no threads."""
+        if self._made is None:
+            self._made = zmq.Context()
+        return self._made
 
     def _socket(self, fresh: bool = False) -> zmq.Socket[Any]:
         if not fresh:
@@ -189,9 +197,9 @@ class _Asked:
             reply = unpack_reply(self._socket.recv_multipart(copy=False))
         except Malformed as error:
             raise ConnectionLost(f"{self._link.address} does not speak this protocol: {error}") from None
+        self._heard_s, self._link.boot = time.monotonic(), reply["boot"]
         if self._boot is not None and reply["boot"] != self._boot:
             raise ConnectionLost(f"the server at {self._link.address} was started anew in the meantime")
-        self._heard_s, self._link.boot = time.monotonic(), reply["boot"]
         if reply["seq"] == 0 and "error" in reply:
             raise error_from_plain(reply["error"])
         return reply if reply["seq"] == self._call.seq and "progress" not in reply else None

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import zmq
+
 from instruments.bridge.link import Link, Progress
 from instruments.bridge.spoken import LeaseLost, capabilities_from_plain, measurement_from_wire
 from instruments.capabilities import Capabilities
@@ -135,40 +137,45 @@ class RemoteInstrument:
             self._beating.start()
 
     def _act(self, op: str, body: Mapping[str, Any], **how: Any) -> Any:
+        boot = self._boot
         try:
-            return self._link.call(op, body, lease=self._lease, boot=self._boot, **how)
+            return self._link.call(op, body, lease=self._lease, boot=boot, **how)
         except LeaseLost as error:
             self._lost = self._lost or str(error)
             raise
+        except ConnectionLost:
+            self._look_for_restart(boot)
+            raise
 
     def _beat(self, every_s: float) -> None:
-        while not self._closing.wait(every_s):
+        boot = self._boot
+        while not self._closing.wait(every_s) and self._boot == boot:
             try:
-                self._link.call("beat", lease=self._lease, boot=self._boot)
+                self._link.call("beat", lease=self._lease, boot=boot)
             except LeaseLost as error:
                 self._lost = str(error)
                 return
             except ConnectionLost as error:
                 log.warning("no heartbeat: %s", error)
-                if self._link.boot is not None and self._started_anew():
-                    return
-            except InstrumentError:
-                return
+                self._look_for_restart(boot)
+            except (InstrumentError, zmq.ZMQError):
+                return  # it was closed meanwhile
 
-    def _started_anew(self) -> bool:
-        """Whether the server lives another life than the one that gave the lease, which then is lost."""
-        try:
-            self._link.call("ping")
-        except InstrumentError:
-            return False
-        if self._link.boot == self._boot:
-            return False
-        self._lost = f"the server at {self._link.address} was started anew: open a new connection"
-        return True
+    def _look_for_restart(self, boot: bytes) -> None:
+        with self._connecting:
+            if self._link.boot not in (None, boot) and self._boot == boot:
+                log.warning("the server at %s was started anew", self._link.address)
+                self._started_anew()
+
+    def _started_anew(self) -> None:
+        """The server lives another life: its ledger knows what was carried out, and the next command takes a lease."""
+        self._lease, self._boot = b"", b""
 
 
 class RemoteTwin(RemoteInstrument):
     """A served twin: as `RemoteInstrument`, with fresh samples, snapshots and truth. Raises NotSupported else."""
+
+    _gone = ""
 
     def describe(self) -> Capabilities:
         return self._connected()
@@ -188,6 +195,15 @@ class RemoteTwin(RemoteInstrument):
     def truth(self) -> Mapping[str, Any]:
         self._hold()
         return dict(self._act("truth", {}))
+
+    def _connected(self) -> Capabilities:
+        if self._gone:
+            raise ConnectionLost(f"{self._gone}: resume the campaign")
+        return super()._connected()
+
+    def _started_anew(self) -> None:
+        super()._started_anew()
+        self._gone = f"the server at {self._link.address} was started anew, and the twin's world is gone"
 
     def _check(self, served: Mapping[str, Any]) -> None:
         if not served.get("twin"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import threading
 import time
 from collections import deque
@@ -90,8 +91,12 @@ class Server:
             self._leave()
 
     def stop(self) -> None:
-        """End `run`, from any thread."""
+        """End `run`, from any thread or signal handler."""
         self._ended = True
+
+    def heed_signals(self) -> None:
+        """End `run` in good order when this process is asked to terminate; from the main thread."""
+        signal.signal(signal.SIGTERM, lambda number, frame: self.stop())
 
     def _open_sockets(self) -> None:
         self._context = zmq.Context()
