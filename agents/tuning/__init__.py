@@ -1,0 +1,1 @@
+"""Agents that tune an instrument with a model of it."""
