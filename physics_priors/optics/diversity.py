@@ -28,7 +28,7 @@ TYPICAL_NM: Final = np.array([1.0, 1.0, 20.0, 20.0, 1e3, 1e3, 1e3, 2e4, 2e4, 2e4
 
 @dataclass(frozen=True)
 class Series:
-    """Images [J, rows, columns] in counts over `extent_nm` (width, height), and the known change of each, [J, 14] nm."""
+    """Images [J, rows, columns] in counts over `extent_nm` (width, height), and the known changes [J, 14] nm."""
 
     images: Floats
     changes_nm: Complexes
