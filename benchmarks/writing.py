@@ -32,7 +32,7 @@ _SLOW = (0.2, 0.5, 0.8)
 
 @figure("write_domains.gap_closed", "fraction")
 def gap_closed() -> Measured:
-    """Fraction of the gap from a blind raster to a greedy oracle that the adaptive agent closes, 20 strokes, 6 seeds."""
+    """Fraction of the gap from blind raster to greedy oracle that the adaptive agent closes, 20 strokes, 6 seeds."""
     curves = {name: np.array([play(seed) for seed in SEEDS]) for name, play in _PLAYERS.items()}
     area = {name: float(curve.mean()) for name, curve in curves.items()}
     closed = (area["adaptive"] - area["raster"]) / (area["oracle"] - area["raster"])
