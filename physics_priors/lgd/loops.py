@@ -11,7 +11,7 @@ polynomial (`on_field`).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 REFERENCE_DWELL_S: Final = 1e-2
 SHELLS: Final = 4
 _SURVIVORS: Final = 0.2
+_SURPRISE: Final = 0.03
 _TYPICAL = "typical of oxide films under a conductive tip, tunable"
 PRIOR: Final = Parameters(
     (
@@ -207,17 +208,31 @@ class LoopModel:
 
 
 def taken_in(posterior: Particles, model: LoopModel, begin: int, readings: Floats) -> Particles:
-    """The posterior after the readings of the pulses from `begin` on, in parts that many particles survive."""
+    """The posterior after the readings of the pulses from `begin` on, in parts that many particles survive.
+
+    Where hardly any survives even a single reading, the posterior is made afresh from all data (`annealing`).
+    """
     pulse = begin + np.arange(len(readings))
     new = {"pulse": pulse}, {"piezoresponse_pm": readings}
-    if len(readings) > 1:
-        log_weight = posterior.log_weight + model.log_likelihood(posterior.theta, *new)
-        weight = np.exp(log_weight - log_weight.max())
-        if weight.sum() ** 2 / np.square(weight).sum() < _SURVIVORS * len(weight):
-            half = len(readings) // 2
-            posterior = taken_in(posterior, model, begin, readings[:half])
-            return taken_in(posterior, model, begin + half, readings[half:])
-    return posterior.updated(model, *new)
+    log_weight = posterior.log_weight + model.log_likelihood(posterior.theta, *new)
+    weight = np.exp(log_weight - log_weight.max())
+    survive = weight.sum() ** 2 / np.square(weight).sum() / len(weight)
+    if survive < _SURVIVORS and len(readings) > 1:
+        half = len(readings) // 2
+        posterior = taken_in(posterior, model, begin, readings[:half])
+        return taken_in(posterior, model, begin + half, readings[half:])
+    return _surprised(posterior, model, *new) if survive < _SURPRISE else posterior.updated(model, *new)
+
+
+def _surprised(posterior: Particles, model: LoopModel, design: Any, outcome: Any) -> Particles:
+    from physics_priors.lgd.annealing import annealed
+
+    old = posterior.design, posterior.outcome
+    joined = [
+        {n: np.concatenate([o[n], new[n]]) if n in o else new[n] for n in new}
+        for o, new in zip(old, (design, outcome), strict=True)
+    ]
+    return annealed(replace(posterior, updates=posterior.updates + 1, design=joined[0], outcome=joined[1]), model)
 
 
 def correlations(theta: Floats, weight: Floats | None = None) -> Floats:

@@ -5,7 +5,8 @@ The spot is an ensemble of units with a distribution of activation voltages (`ph
 
 What a matching prior does not know, each switched off by its argument at 0: a slow wander of the baseline (`drift_pm`),
 and the tip's electrostatic force on the field (`slope_pm_V`). Scenarios: `matched` draws the parameters from
-`loops.PRIOR`; `shifted` draws coercive voltage, imprint and width from its outer 2 %; `misspecified` keeps
+`loops.PRIOR`; `shifted` draws width, amplitude and offset from its outer 2 % (with a coercive voltage or an imprint out
+there most spots could not be switched within the limit, or would not hold at 0 V); `misspecified` keeps
 matched ones and adds charge that is injected and leaks away (`charge_pm_V`, a loop that is not ferroelectric), and a
 part of the switched volume that flips back before it is read (`retention_loss`).
 
@@ -37,7 +38,7 @@ from physics_priors.lgd.materials import LEAD_TITANATE
 
 Floats = NDArray[np.float64]
 _NOISE_DWELL_S: Final = 1e-3
-_SHIFTED: Final = (0, 1, 2)
+_SHIFTED: Final = (2, 3, 4)
 _OUTER: Final = 0.02
 
 

@@ -143,3 +143,18 @@ def test_a_profile_gives_its_lengths_and_their_correlation() -> None:
     for interval, known in zip(posterior.interval(0.99), (0.787, 1.556, 1.1), strict=True):
         assert interval[0] < known < interval[1]
     assert abs(loops.correlations(posterior.theta, posterior.weight)[1, 2]) > 0.2
+
+
+@pytest.mark.parametrize("seed", [2, 6])
+def test_readings_that_surprise_all_particles_do_not_strand_the_posterior(seed: int) -> None:
+    """A spot in the prior's outskirts: without `annealing` the estimate is many standard deviations off here."""
+    rng, waveform = np.random.default_rng(seed), loops.staircase(-10, 10, 64, 1)
+    outer = {"coercive_V": 1.5, "imprint_V": 0.0, "width_V": 0.2, "amplitude_pm": 75.0, "offset_pm": 12.0}
+    truth = loops.PRIOR.ordered({**outer, "initially_up": rng.uniform()})[None]
+    seen = loops.off_field(truth, waveform, 1e-3)[0] + 6.0 * rng.normal(size=64)
+    posterior, model = Particles(loops.PRIOR, 300, seed, 8), loops.LoopModel(waveform, 1e-3, 6.0)
+    for begin in range(0, 64, 8):
+        posterior = loops.taken_in(posterior, model, begin, seen[begin : begin + 8])
+    mean, sd = loops.told_V(posterior.theta, posterior.weight, 1e-3)
+    assert np.all(np.abs(mean - loops.targets_V(truth, 1e-3)[0]) < 3 * sd)
+    assert np.all(sd < 0.2)
