@@ -93,7 +93,7 @@ def test_looking_where_it_is_needed_costs_a_fraction_of_looking_everywhere() -> 
 
 def test_what_is_claimed_is_true() -> None:
     env, _, _ = played(LookWhereNeeded(), 1)
-    state, places = env._state, env.instrument.core.atoms.positions_nm
+    state, places = env._state, env.instrument.core.probed.columns.positions_nm
     error, known = state.atoms.places_nm[0] - places, state.atoms.sd_nm[0] <= 5e-4
     ratios = []
     for defect in state.defect[0][state.defect[0] >= 0]:

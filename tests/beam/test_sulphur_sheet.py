@@ -14,11 +14,11 @@ from instruments.check import check
 from instruments.cost import ELECTRONS_PER_PA_S
 from instruments.embedded import Embedded
 from instruments.errors import InvalidRequest, OutOfReach
-from instruments.requests import AtomPositions, BeamPath, Dwell, ScanImage, SubScan, Until
+from instruments.requests import AtomPositions, BeamPath, Dwell, PointSpectrum, ScanImage, SubScan, Until
 from instruments.twins.stem import sulphur_tables
 from instruments.twins.stem.samples.dichalcogenide import Dichalcogenide
-from instruments.twins.stem.sulphur_kernel import HOPPED, LOST
 from instruments.twins.stem.sulphur_sheet import SulphurSheet
+from instruments.twins.stem.sulphur_world import HOPPED, LOST
 from physics_priors.beam.sulphur import LATTICE_NM, hop_rate_per_s, lost_fraction
 
 SMALL = Dichalcogenide("Mo", 1.6, 1.6)
@@ -60,6 +60,7 @@ REQUESTS = [
     ScanImage((0.1, 0.0), (1.0, 1.2), (9, 7), 1e-4),
     SubScan(ScanImage((0.1, 0.0), (1.0, 1.2), (9, 7), 1e-4), (2, 5), (1, 6)),
     BeamPath(((0.0, 0.0), (0.3, 0.1)), 0.05),
+    PointSpectrum((0.2, 0.1), 0.3),
 ]
 
 
@@ -119,7 +120,7 @@ def slow_reference(core: SulphurSheet, world: Any, place: np.ndarray, seconds: f
     rng, sites = np.random.default_rng(seed), core.sites
     away = sites.positions_nm[:, :2] - place
     away -= np.array(sites.extent_nm) * np.round(away / np.array(sites.extent_nm))
-    table = core._tables[1][0]
+    table = core.probed.tables[1][0]
     radius = np.hypot(*away.T) / sulphur_tables.STEP_NM
     flux = np.interp(radius, np.arange(len(table)), table, right=0.0) * core.current_pA * ELECTRONS_PER_PA_S
     species, events, clock = world.species[0].copy(), [], 0.0
@@ -255,13 +256,15 @@ def test_looks_see_columns_where_they_are_and_how_many_atoms_they_hold() -> None
         AtomPositions(ScanImage((0.0, 0.0), (3.0, 3.0), (32, 32), 4e-6)), id="a", stop=threading.Event()
     ).channels
     there = np.isfinite(seen["species"].values)
-    away = seen["position"].values[there] - core.atoms.positions_nm[there]
+    away = seen["position"].values[there] - core.probed.columns.positions_nm[there]
     assert np.abs(away).std() < 0.02
-    assert np.all(np.abs(core.atoms.positions_nm[there]) < 1.5 + 1e-9)
+    assert np.all(np.abs(core.probed.columns.positions_nm[there]) < 1.5 + 1e-9)
     assert np.isnan(seen["position"].values[~there]).all()
     sulphur = np.flatnonzero(seen["species"].values == 16)
     truth = twin.truth()
-    atoms = np.bincount(core.atoms.of_site, truth["species"] == 16, len(core.atoms.positions_nm))[sulphur]
+    atoms = np.bincount(core.probed.columns.of_site, truth["species"] == 16, len(core.probed.columns.positions_nm))[
+        sulphur
+    ]
     bright = seen["intensity"].values[sulphur]
     assert bright[atoms == 1].mean() < 0.75 * bright[atoms == 2].mean()
 
@@ -293,3 +296,37 @@ def test_scenarios_differ_as_they_say() -> None:
 def test_wrong_input_gets_a_clear_error(wrong: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         wrong()
+
+
+def test_spectra_count_the_sulphur_near_the_beam_and_balance() -> None:
+    quiet: dict[str, Any] = {"counting_noise": False}
+    full = sheet(sample=Dichalcogenide("Mo", 4.0, 4.0), **quiet)
+    poor = sheet(
+        sample=Dichalcogenide("Mo", 4.0, 4.0, top_vacancies=80, bottom_vacancies=80), fewest_sulphur=0, **quiet
+    )
+    request = PointSpectrum((0.0, 0.0), 1e-3)
+    height = {}
+    for name, core in (("full", full), ("poor", poor)):
+        done = Embedded(core).acquire(request, id="a", stop=threading.Event())
+        counts, axis = done.channels["eels"].values, done.channels["eels"].axes[0].values
+        before, after = (axis < 160) & (axis > 140), (axis > 166) & (axis < 200)
+        slope = np.polyfit(np.log(axis[before]), np.log(counts[before]), 1)
+        background = np.exp(np.polyval(slope, np.log(axis)))
+        height[name] = (counts - background)[after].sum()
+        assert 0 < counts.sum() < 0.01 * done.cost.electrons
+    assert 0.05 * height["full"] < height["poor"] < 0.9 * height["full"]
+
+
+def test_a_spectrum_averages_over_what_stood_there_while_it_was_taken() -> None:
+    core = sheet(sample=Dichalcogenide("Mo", 4.0, 4.0), counting_noise=False, hopping=1.0, current_pA=200.0)
+    root = keys.keys(4)
+    batch = rows(PointSpectrum((0.0, 0.0), 20.0), 1)
+    before = core.begin(root, {"name": "shifted"})
+    after, long = core.perform(before, batch, keys.fold(root, 1))
+    first, last = (
+        core.perform(world, rows(PointSpectrum((0.0, 0.0), 1e-4), 1), keys.fold(root, 2))[1]
+        for world in (before, after)
+    )
+    per_electron = [(r.values["eels"][0] / r.cost.electrons[0])[60:70].sum() for r in (first, long, last)]
+    assert after.logged[0] > 5
+    assert per_electron[0] > per_electron[1] > per_electron[2]

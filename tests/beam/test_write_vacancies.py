@@ -29,7 +29,7 @@ def environment(**options: Any) -> Environment:
 def true_missing(env: Environment) -> np.ndarray:
     core, truth = env.instrument.core, env.instrument.truth()
     gone = (truth["species"] == 0) & (truth["home"] == 16)
-    return np.bincount(core.atoms.of_site, gone, len(core.atoms.positions_nm))
+    return np.bincount(core.probed.columns.of_site, gone, len(core.probed.columns.positions_nm))
 
 
 def played(agent: WriteTargets, seed: int, scenario: str = "matched") -> tuple[Environment, int, float]:
@@ -62,8 +62,8 @@ def test_targets_are_a_row_of_sulphur_columns() -> None:
     assert 6 <= len(places) <= 7
     assert np.ptp(places[:, 1]) < 0.05
     np.testing.assert_allclose(np.diff(places[:, 0]), 0.3153, atol=0.03)
-    columns = env.instrument.core.atoms.positions_nm
-    heavy = env.instrument.core.atoms.heaviest(env.instrument.truth()["species"])
+    columns = env.instrument.core.probed.columns.positions_nm
+    heavy = env.instrument.core.probed.columns.heaviest(env.instrument.truth()["species"])
     nearest = np.argmin(np.hypot(*(columns[:, None] - places[None]).transpose(2, 0, 1)), axis=0)
     assert (heavy[nearest] == 16).all()
 
@@ -141,9 +141,9 @@ def test_the_rate_believed_holds_the_true_one() -> None:
         agent = WriteTargets()
         env, _, _ = played(agent, seed)
         truth, core = env.instrument.truth(), env.instrument.core
-        target = np.isin(core.atoms.of_site, np.flatnonzero(env._state.target[0]))
+        target = np.isin(core.probed.columns.of_site, np.flatnonzero(env._state.target[0]))
         pairs = truth["loss_barn"][target & (truth["kind"] > 0)] * 1e-10
-        true = 2 * pairs.mean() * core._tables[1][0, 0] * 1e6
+        true = 2 * pairs.mean() * core.probed.tables[1][0, 0] * 1e6
         low, high = agent.beliefs()["interval_95"]
         held.append(low < true < high)
     assert sum(held) >= 6

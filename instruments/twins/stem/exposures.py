@@ -38,12 +38,15 @@ class Exposures:
 
 
 def exposures(batch: RequestBatch, flyback_s: float) -> Exposures:
-    """The exposures of a ScanImage, SubScan, AtomPositions, Dwell or BeamPath; InvalidRequest where they are too many.
+    """The exposures of a request that turns the beam on; InvalidRequest where they are too many.
 
     The beam is not blanked while it flies back: that time falls on the start of the next line.
     """
     if batch.kind == "Dwell":
         return _dwell(batch)
+    if batch.kind == "PointSpectrum":
+        seconds = column(batch, "exposure_s").astype(np.float64)[:, None]
+        return _always(points(batch, "position_nm"), seconds, np.ones(1, dtype=bool), parked=True)
     if batch.kind == "BeamPath":
         places, dwell_s = np.array(column(batch, "points_nm"), dtype=np.float64), float(shared(batch, "dwell_s"))
         return _always(places, np.full(places.shape[:2], dwell_s), np.ones(places.shape[1], dtype=bool), parked=True)

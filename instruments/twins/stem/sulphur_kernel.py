@@ -17,11 +17,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.twins.stem.draws import mixed, poisson, uniform
+from instruments.twins.stem.sulphur_world import COLLAPSED, HEALED, HOPPED, LOST
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-LOST, HOPPED, COLLAPSED, HEALED = 0, 1, 2, 3
-"""Kinds of events in the log."""
 FLUX, BRIGHT, LOSE, HOP, LOSS_RATE, HOP_RATE = 0, 1, 2, 3, 4, 5
 """Rows of the work table [6, N]."""
 _SULPHUR = 16

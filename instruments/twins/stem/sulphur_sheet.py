@@ -35,13 +35,13 @@ from instruments.keys import Keys
 from instruments.measurement import Axis
 from instruments.twins.reach import column, shared, within
 from instruments.twins.scenario import scenario_name
-from instruments.twins.stem import sulphur_tables
-from instruments.twins.stem.columns import Columns, Look, columns_of, seen
+from instruments.twins.stem.columns import Look, seen
+from instruments.twins.stem.core_loss import Spectrometer
 from instruments.twins.stem.exposures import Exposures, exposures, frames_of, part_of, pixel_axes
+from instruments.twins.stem.probed_sheet import ProbedSheet
 from instruments.twins.stem.samples.dichalcogenide import Dichalcogenide
 from instruments.twins.stem.samples.sites import Sites
-from instruments.twins.stem.sulphur_world import LOG, World, cross_sections_nm2, draw, headings
-from physics_priors import contrast
+from instruments.twins.stem.sulphur_world import LOG, World, cross_sections_nm2, draw, headings, shares
 from physics_priors.beam import contamination
 from physics_priors.beam.etching import arrival_per_s
 from physics_priors.beam.knock_on import BARN_NM2
@@ -52,6 +52,7 @@ from physics_priors.optics.probe import Column
 Floats = NDArray[np.float64]
 Factor = Annotated[float, Bounds("", 0.0, 100.0)]
 IMAGE: Final = {"haadf": "counts"}
+SPECTRUM: Final = {"eels": "counts"}
 _PIXEL_NM: Final = 0.05
 """Of the fluence map."""
 
@@ -83,6 +84,7 @@ class SulphurSheet:
     """Blanked time before every request: software, settling."""
     flyback_s: Annotated[float, Bounds("s", 0.0, 0.1)] = 6e-5
     counting_noise: bool = True
+    spectrometer: Spectrometer = field(default_factory=Spectrometer)
 
     def __post_init__(self) -> None:
         if said := violations(self):
@@ -99,9 +101,9 @@ class SulphurSheet:
             name="sulphur_sheet",
             family="STEM",
             simulated=True,
-            requests=frozenset({*kinds, "AtomPositions", "Register"}),
+            requests=frozenset({*kinds, "AtomPositions", "PointSpectrum", "Register"}),
             field=Field((0.0, 0.0), self.sites.extent_nm),
-            channels={**dict.fromkeys(kinds, IMAGE), "AtomPositions": atoms, "Register": {}},
+            channels={**dict.fromkeys(kinds, IMAGE), "AtomPositions": atoms, "PointSpectrum": SPECTRUM, "Register": {}},
             calibration=Calibration(
                 current_pA=self.current_pA,
                 flyback_s=self.flyback_s,
@@ -111,6 +113,7 @@ class SulphurSheet:
             limits={
                 "dwell_s": Bounds("s", 1e-8, 100.0),
                 "longest_s": Bounds("s", 1e-6, 600.0),
+                "exposure_s": Bounds("s", 1e-6, 600.0),
                 "sample_s": Bounds("s", 1e-6, 600.0),
                 "shift_nm": Bounds("nm", -100.0, 100.0),
             },
@@ -164,7 +167,7 @@ class SulphurSheet:
             "events": world.log[row, :kept],
             "drift_nm": self._drift(world, world.clock_s[:, None])[row, 0],
             "loss_barn": world.loss_nm2[row] / BARN_NM2,
-            "probe_peak_1_nm2": np.array([self._tables[1][0, 0]]),
+            "probe_peak_1_nm2": np.array([self.probed.tables[1][0, 0]]),
             "extent_nm": np.array(self.sites.extent_nm),
             "park_nm": world.park_nm[row],
             "parameters": {name: float(values[row]) for name, values in world.hidden.items()},
@@ -172,20 +175,17 @@ class SulphurSheet:
 
     def fluence_e_A2(self, world: World, row: int) -> Floats:
         """Electrons per square angstrom by the real probe, [rows, columns]; its integral is current times time."""
-        landed = world.landed[row]
-        pixel_nm2 = self.sites.extent_nm[0] * self.sites.extent_nm[1] / landed.size
-        spread = np.fft.irfft2(np.fft.rfft2(landed) * self._probe_transfer(landed.shape), s=landed.shape)
-        return np.asarray(spread / (100.0 * pixel_nm2))
+        return self.probed.fluence_e_A2(world.landed[row])
 
-    @cached_property
+    @property
     def sites(self) -> Sites:
         """The sheet's lattice."""
         return self.sample.sites()
 
     @cached_property
-    def atoms(self) -> Columns:
-        """The sheet's columns along the beam."""
-        return columns_of(self.sites)
+    def probed(self) -> ProbedSheet:
+        """What the kernels look up."""
+        return ProbedSheet(self.sites, Column(self.energy_keV, self.convergence_mrad, self.source_nm), self.carbon_nm2)
 
     def _perform(self, world: World, batch: RequestBatch, keys: Keys, reached: float) -> tuple[World, ResultBatch]:
         within(self.describe(), batch)
@@ -194,10 +194,12 @@ class SulphurSheet:
         asked = exposures(batch, self.flyback_s)
         limit_s = np.maximum(reached * (asked.whole_s + self.latency_s) - self.latency_s, 0.0)
         limit_s = asked.limit_s if reached == 1.0 else np.minimum(asked.limit_s, limit_s)
-        after, counts, spent_s = self._exposed(world, asked, limit_s, keys)
-        after, cost = self._waited(after, spent_s, keys), self._cost(spent_s)
+        exposed, counts, spent_s = self._exposed(world, asked, limit_s, keys)
+        after, cost = self._waited(exposed, spent_s, keys), self._cost(spent_s)
         if batch.kind == "AtomPositions":
             values, axes = self._atoms_seen(world, after, batch, asked, spent_s, keys)
+        elif batch.kind == "PointSpectrum":
+            values, axes = self._spectra(world, exposed, asked, spent_s, keys)
         else:
             values, axes = _signals(batch, counts[:, asked.counted])
         units = {name: self.describe().channels[batch.kind][name] for name in values}
@@ -224,7 +226,7 @@ class SulphurSheet:
         for row in range(len(keys)):
             spent[row], logged[row] = sulphur_kernel.expose(
                 places[row], asked.seconds[row], limit_s[row], flux, background[row], asked.until[row],
-                self.counting_noise, keys[row], self._lattice, self._tables, self._rates(world, row),
+                self.counting_noise, keys[row], self.probed.lattice, self.probed.tables, self._rates(world, row),
                 species[row], log[row], logged[row], start_s[row], counts[row], landed[row],
             )  # fmt: skip
         return replace(world, species=species, log=log, landed=landed, logged=logged), counts, spent
@@ -238,7 +240,7 @@ class SulphurSheet:
         if heal_s.any() or self.idle_hop_s:
             for row in range(len(keys)):
                 world.logged[row] = sulphur_kernel.wait(
-                    seconds[row], heal_s[row], self.idle_hop_s, keys[row], self._lattice, self.fewest_sulphur,
+                    seconds[row], heal_s[row], self.idle_hop_s, keys[row], self.probed.lattice, self.fewest_sulphur,
                     world.species[row], self.sites.species, world.log[row], world.logged[row], world.clock_s[row],
                 )  # fmt: skip
         return replace(world, clock_s=world.clock_s + seconds)
@@ -256,23 +258,33 @@ class SulphurSheet:
         )
         look = Look(
             fluence=fluence,
-            bright=np.stack([self._brightness(row) for row in after.species]) + self._background(before)[:, None],
-            own=np.stack([self.atoms.strength(row, self._strength) for row in after.species]),
-            heavy=np.stack([self.atoms.heaviest(row) for row in after.species]),
+            bright=np.stack([self.probed.brightness(row) for row in after.species]) + self._background(before)[:, None],
+            own=np.stack([self.probed.columns.strength(row, self.probed.strength) for row in after.species]),
+            heavy=np.stack([self.probed.columns.heaviest(row) for row in after.species]),
             moved=moved,
-            peak=self._peak,
+            peak=self.probed.peak_1_nm2,
         )
-        found = seen(self.atoms, frames, look, random.fold(keys, 7), self.counting_noise)
-        atom = Axis("atom", "", np.arange(float(len(self.atoms.positions_nm))))
+        found = seen(self.probed.columns, frames, look, random.fold(keys, 7), self.counting_noise)
+        atom = Axis("atom", "", np.arange(float(len(self.probed.columns.positions_nm))))
         axes = {"position": (atom, Axis("coordinate", "", np.arange(2.0))), "intensity": (atom,), "species": (atom,)}
         return found, axes
 
-    def _brightness(self, species: NDArray[np.int64]) -> Floats:
-        from instruments.twins.stem import sulphur_kernel
+    def _spectra(
+        self, before: World, after: World, asked: Exposures, spent_s: Floats, keys: Keys
+    ) -> tuple[dict[str, Floats], dict[str, tuple[Axis, ...]]]:
+        """Core-loss spectra [B, channels] of what stood under the parked probe while it was there."""
+        from instruments.twins.stem.sulphur_kernel import poisson_counts
 
-        out = np.empty(len(self.atoms.positions_nm))
-        sulphur_kernel.brightness(self.atoms.positions_nm, self._lattice, self._tables, species, out)
-        return out
+        place = self._material_nm(before, asked)[:, 0]
+        electrons = self.current_pA * ELECTRONS_PER_PA_S * spent_s
+        begin_s = before.clock_s + self.latency_s
+        expected = np.empty((len(keys), self.spectrometer.channels))
+        for row in range(len(keys)):
+            stood = shares(self.sites, before, after, row, begin_s[row], spent_s[row])
+            expected[row] = self.probed.spectrum(self.spectrometer, place[row], stood, electrons[row])
+        counts = poisson_counts(expected, random.fold(keys, 8)) if self.counting_noise else expected
+        axis = Axis("loss", "eV", self.spectrometer.loss_eV)
+        return {"eels": counts}, {"eels": (axis,)}
 
     def _cost(self, exposed_s: Floats) -> CostBatch:
         nothing = np.zeros(len(exposed_s))
@@ -311,38 +323,6 @@ class SulphurSheet:
             hidden["dissociation_barn"] * BARN_NM2,
             float(self.fewest_sulphur),
         )
-
-    @cached_property
-    def _lattice(self) -> tuple[Any, ...]:
-        sites = self.sites
-        ranges, near = sulphur_tables.near_sites(sites)
-        xy = np.ascontiguousarray(sites.positions_nm[:, :2])
-        return xy, sites.neighbours, sites.hops, sites.kind, np.array(sites.extent_nm), ranges, near
-
-    @cached_property
-    def _tables(self) -> tuple[float, Floats, Floats]:
-        thermal = [float(self.sites.thermal_nm[self.sites.kind == kind][0]) for kind in (0, 1)]
-        column = Column(self.energy_keV, self.convergence_mrad, self.source_nm)
-        return sulphur_tables.STEP_NM, sulphur_tables.radial(column, 0.0, (0.0, *thermal)), self._strength
-
-    @cached_property
-    def _strength(self) -> Floats:
-        """Cross section [nm^2] by atomic number, 0 for an empty site."""
-        return contrast.cross_section_nm2(np.arange(contrast.HEAVIEST + 1), self.carbon_nm2)
-
-    @property
-    def _peak(self) -> float:
-        """Density [1/nm^2] in the middle of a sulphur atom's image."""
-        return float(self._tables[1][2, 0])
-
-    def _probe_transfer(self, shape: tuple[int, ...]) -> Floats:
-        """Transfer function of the tabulated probe on the fluence map, 1 at zero."""
-        rows, columns = shape
-        x, y = (np.fft.fftfreq(count) * side for count, side in zip((columns, rows), self.sites.extent_nm, strict=True))
-        step, lines, _ = self._tables
-        radius = np.hypot(x[None, :], y[:, None])
-        probe = np.interp(radius, step * np.arange(lines.shape[1]), lines[0], right=0.0)
-        return np.asarray(np.fft.rfft2(probe / probe.sum()))
 
 
 def _signals(batch: RequestBatch, counts: Floats) -> tuple[dict[str, Floats], dict[str, tuple[Axis, ...]]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from instruments import keys as random
 from instruments.keys import Keys
+from instruments.twins.stem.samples.sites import Sites
 from physics_priors.beam import contamination, etching, healing, sulphur
 from physics_priors.beam.knock_on import BARN_NM2
 from physics_priors.distributions import LogUniform, Uniform
@@ -36,6 +37,8 @@ HIDDEN: Final = Parameters(
 """What a world draws. The table's support factor spans 0.1 to 1, so rates differ tenfold between worlds."""
 LOG: Final = 1024
 """Events that are kept in the log; later ones happen all the same."""
+LOST, HOPPED, COLLAPSED, HEALED = 0, 1, 2, 3
+"""Kinds of events in the log."""
 
 
 @dataclass(frozen=True)
@@ -97,3 +100,24 @@ def headings(keys: Keys, word: int) -> Floats:
     """A random unit vector [B, 2] for every world."""
     angle = 2.0 * np.pi * random.uniform(random.fold(keys, word), 1)[:, 0]
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def shares(sites: Sites, before: World, after: World, row: int, begin_s: float, spent_s: float) -> dict[int, Floats]:
+    """By element, which part of an exposure every site held it, [N]; events beyond the log are not known."""
+    species = before.species[row].copy()
+    found = {int(z): np.zeros(len(species)) for z in np.unique(sites.species)}
+    last, kept = begin_s, slice(int(before.logged[row]), min(int(after.logged[row]), LOG))
+    for instant, site, kind, to in after.log[row, kept]:
+        _stood(found, species, instant - last)
+        last, where = float(instant), int(site)
+        if kind == HOPPED:
+            species[int(to)] = species[where]
+        species[where] = 0
+    _stood(found, species, begin_s + spent_s - last)
+    return {z: share / max(spent_s, 1e-12) for z, share in found.items()}
+
+
+def _stood(found: dict[int, Floats], species: Ints, seconds: float) -> None:
+    """Add a time to the share of the element that each site holds."""
+    for element, share in found.items():
+        share += seconds * (species == element)
