@@ -16,6 +16,7 @@ from instruments.embedded import Core, Embedded
 
 PRESETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "FindPeak-v0": ("find_peak", {}),
+    "IdentifySwitching-v0": ("identify_switching", {}),
     "ImageWithinDose-v0": ("image_within_dose", {"max_steps": 40}),
     "Recognise-v0": ("recognise", {"max_steps": 80}),
     "SpectroscopyMap-v0": ("spectroscopy_map", {"max_steps": 60}),
