@@ -281,7 +281,7 @@ def test_cost_counts_time_contact_and_volt_seconds() -> None:
         (TipPulse(HERE, 11.0, 0.1), "bias_V"),
         (BiasWaveform(HERE, (1.0, -12.0), 0.01), "bias_V"),
         (ContactKelvin(HERE, (1.0,), (20.0,), 0.01), "read_V"),
-        (TipPulse(HERE, 9.5, 0.1), "on top of a drive of 1 V"),
+        (TipPulse(HERE, 9.5, 0.1), "bias_V"),
         (SetFeedback(True, setpoint_nN=2000.0), "setpoint_nN"),
         (SetDrive(amplitude_V=50.0), "amplitude_V"),
         (TipPulse((900.0, 0.0), 1.0, 0.1), "leaves"),
@@ -294,6 +294,15 @@ def test_what_amplifier_force_or_field_do_not_allow_is_refused_and_nothing_moves
         with pytest.raises(OutOfReach, match=said):
             call(asked)
     np.testing.assert_array_equal(twin.snapshot()["world"]["polarisation"], before["world"]["polarisation"])
+
+
+def test_a_larger_drive_leaves_less_of_the_amplifier_for_the_bias() -> None:
+    twin = opened()
+    acquire(twin, TipPulse(HERE, 8.0, 0.01))
+    acquire(twin, SetDrive(amplitude_V=3.0))
+    acquire(twin, TipPulse(HERE, 7.0, 0.01))
+    with pytest.raises(OutOfReach, match="asks for 8 V on top of a drive of 3 V; the amplifier gives 10 V"):
+        acquire(twin, TipPulse(HERE, 8.0, 0.01))
 
 
 def test_non_finite_and_contradictory_requests_cannot_be_built() -> None:

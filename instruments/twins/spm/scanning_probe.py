@@ -101,7 +101,7 @@ class ScanningProbe:
     proportional: Annotated[float, Bounds("", 0.0, 100.0)] = 0.1
     integral_Hz: Annotated[float, Bounds("Hz", 0.0, 1e6)] = 800.0
     amplifier_V: Annotated[float, Bounds("V", 0.0, 1000.0, open_low=True)] = 10.0
-    """Largest |bias| and drive together."""
+    """Largest |bias| and drive together; the limits of the bias leave room for the drive that the mode begins with."""
     force_limit_nN: Annotated[float, Bounds("nN", 0.0, open_low=True)] = 1000.0
     travel_nm_s: Annotated[float, Bounds("nm/s", 0.0, open_low=True)] = 5000.0
     settle_s: Annotated[float, Bounds("s", 0.0)] = 0.02
@@ -131,7 +131,8 @@ class ScanningProbe:
 
     @cached_property
     def _capabilities(self) -> Capabilities:
-        volts = Bounds("V", -self.amplifier_V, self.amplifier_V)
+        largest_V = max(self.amplifier_V - np.nan_to_num(drive_of(self.mode)[0]), 0.0)
+        volts = Bounds("V", -largest_V, largest_V)
         scan = _ordered(dict(self.mode.units)) | TOPOGRAPHY
         loops = {"piezoresponse": "pm", "on_field": "pm"}
         channels: dict[str, Mapping[str, str]] = {
