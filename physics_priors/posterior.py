@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Annotated, Any
 
 import numpy as np
@@ -43,10 +44,8 @@ class Grid:
 
     @property
     def nodes(self) -> Floats:
-        """Parameters [cells ** P, P] in the middle of the cells."""
-        middle = (np.arange(self.cells) + 0.5) / self.cells
-        axes = np.meshgrid(*[middle] * len(self.prior), indexing="ij")
-        return self.prior.sample(np.stack([axis.ravel() for axis in axes], axis=-1))
+        """Parameters [cells ** P, P] in the middle of the cells; not to be changed."""
+        return _nodes(self.prior, self.cells)
 
     @property
     def weight(self) -> Floats:
@@ -208,6 +207,15 @@ class Particles:
     def _spread(self) -> tuple[Floats, Floats]:
         middle = self.weight @ self.z
         return middle, np.sqrt(self.weight @ np.square(self.z - middle)) + 1e-9
+
+
+@lru_cache(maxsize=32)
+def _nodes(prior: Parameters, cells: int) -> Floats:
+    middle = (np.arange(cells) + 0.5) / cells
+    axes = np.meshgrid(*[middle] * len(prior), indexing="ij")
+    nodes = prior.sample(np.stack([axis.ravel() for axis in axes], axis=-1))
+    nodes.setflags(write=False)
+    return nodes
 
 
 def _systematic(weight: Floats, rng: np.random.Generator) -> NDArray[np.intp]:
