@@ -144,6 +144,23 @@ def benchmark(
 
 
 @app.command()
+def train(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="training=NAME steps=100000 (see docs/training.md); or: resume=FOLDER."),
+    ] = None,
+    config_dir: ConfigDirs = None,
+    debug: Debug = False,
+) -> None:
+    """Train a policy on a twin; the last line printed is the folder with the policy."""
+    from experiments.cli import training
+
+    with reported(debug):
+        code = training.train(overrides or [], config_dir or [])
+    raise typer.Exit(code)
+
+
+@app.command()
 def serve(
     overrides: Annotated[
         list[str] | None,

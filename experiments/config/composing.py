@@ -17,6 +17,7 @@ from experiments.config.signatures import TARGET, constructor
 from experiments.config.sources import CAMPAIGN_GROUPS, conf_dir, groups, make_importable, user_dirs
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from omegaconf import DictConfig
 
     from agents.protocol import Agent
@@ -95,7 +96,7 @@ def from_plain(plain: Mapping[str, Any]) -> CampaignSettings:
     return settings
 
 
-def to_plain(settings: CampaignSettings) -> dict[str, Any]:
+def to_plain(settings: DataclassInstance) -> dict[str, Any]:
     """The inverse of `from_plain`: nested dicts, lists, numbers and text, for the journal and config.yaml."""
     plain: dict[str, Any] = _plain(settings)
     return plain

@@ -1,0 +1,131 @@
+"""A trained policy as numbers and a description: a small network that anybody can read back without unpickling."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.protocol import AgentError
+
+Floats = NDArray[np.float64]
+FORMAT = 1
+_REGISTRY = "sqlite:///{}/runs/mlflow.db"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a policy sees and does: observations by name and shape, actions within bounds or 0 .. choices - 1."""
+
+    observation: tuple[tuple[str, tuple[int, ...]], ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    choices: int | None = None
+
+    def flat(self, observation: Mapping[str, NDArray[Any]]) -> Floats:
+        """Observations by name, each [B, ...], as [B, n]; raises AgentError where they are others."""
+        missing = [name for name, _ in self.observation if name not in observation]
+        if missing:
+            known = ", ".join(sorted(observation))
+            raise AgentError(f"this policy wants an observation {missing[0]!r}, the task gives: {known}")
+        parts = []
+        for name, shape in self.observation:
+            values = np.asarray(observation[name], dtype=np.float64)
+            if values.shape[1:] != shape:
+                raise AgentError(
+                    f"this policy was trained on {name!r} of shape {shape}, the task gives {values.shape[1:]}"
+                )
+            parts.append(values.reshape(len(values), -1))
+        return np.concatenate(parts, axis=1)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Layers (weight [out, in], bias [out]) with tanh between them, on observations standardised and clipped."""
+
+    signature: Signature
+    layers: tuple[tuple[Floats, Floats], ...]
+    mean: Floats
+    std: Floats
+    clip: float
+    about: Mapping[str, Any]
+    """Task, algorithm, steps, seed: for people."""
+
+    def act(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """The most likely action [B, d] (or [B] choices) for observations by name, each [B, ...]."""
+        values = np.clip((self.signature.flat(observation) - self.mean) / self.std, -self.clip, self.clip)
+        for weight, bias in self.layers[:-1]:
+            values = np.tanh(values @ weight.T + bias)
+        weight, bias = self.layers[-1]
+        values = values @ weight.T + bias
+        if self.signature.choices is not None:
+            return np.asarray(values.argmax(-1))
+        return np.clip(values, self.signature.low, self.signature.high)
+
+    def save(self, path: Path) -> None:
+        """Write it as one .npz file, whole or not at all."""
+        arrays: dict[str, Any] = {"mean": self.mean, "std": self.std}
+        for number, (weight, bias) in enumerate(self.layers):
+            arrays |= {f"weight_{number}": weight, f"bias_{number}": bias}
+        signature = {
+            "observation": [[name, list(shape)] for name, shape in self.signature.observation],
+            "low": list(self.signature.low),
+            "high": list(self.signature.high),
+            "choices": self.signature.choices,
+        }
+        said = {"format": FORMAT, "signature": signature, "clip": self.clip, "about": dict(self.about)}
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, said=np.array(json.dumps(said)), **arrays)
+        temporary.replace(path)
+
+
+def load(where: str) -> Policy:
+    """The policy in a file, or in MLflow's registry as models:/NAME/VERSION; AgentError where it cannot be had."""
+    path = _registered(where) if where.startswith("models:/") else Path(where).expanduser()
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        said = json.loads(str(arrays.pop("said")))
+    except FileNotFoundError:
+        raise AgentError(f"there is no policy {where}: train one with `probewright train`") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise AgentError(
+            f"{where} is no policy of ours: a policy is a .npz of numbers, and nothing is unpickled ({error})"
+        ) from None
+    if said.get("format") != FORMAT:
+        raise AgentError(f"{where} is a policy of format {said.get('format')}, this version reads {FORMAT}")
+    return _read(said, arrays)
+
+
+def _read(said: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Policy:
+    described = said["signature"]
+    observation = tuple((name, tuple(shape)) for name, shape in described["observation"])
+    signature = Signature(observation, tuple(described["low"]), tuple(described["high"]), described["choices"])
+    count = sum(name.startswith("weight_") for name in arrays)
+    layers = tuple((arrays[f"weight_{i}"], arrays[f"bias_{i}"]) for i in range(count))
+    return Policy(signature, layers, arrays["mean"], arrays["std"], float(said["clip"]), said["about"])
+
+
+def _registered(where: str) -> Path:
+    try:
+        import mlflow
+    except ImportError as error:
+        raise AgentError(f"{where} is in MLflow's registry, and MLflow is not installed: {error}") from None
+    at = os.environ.get("MLFLOW_TRACKING_URI") or _REGISTRY.format(Path.cwd())
+    mlflow.set_tracking_uri(at)
+    mlflow.set_registry_uri(at)
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(where))
+    except Exception as error:
+        raise AgentError(f"{where} is not in the registry at {at}: {str(error).splitlines()[0]}") from None
+    found = sorted(folder.rglob("*.npz")) if folder.is_dir() else [folder]
+    if not found:
+        raise AgentError(f"{where} holds no policy of ours: there is no .npz in it")
+    return found[0]

@@ -1,0 +1,65 @@
+"""The agent that acts by a trained policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from agents.protocol import AgentError, Decision, Observation, Problem, Transition
+from agents.reinforcement.policy import Policy, load
+
+
+class TrainedPolicy:
+    """Takes the action that a policy finds most likely; it learns nothing any more.
+
+    `policy` is a file that `probewright train` wrote, or models:/NAME/VERSION in MLflow's registry (the one of
+    MLFLOW_TRACKING_URI, else that of the folder `runs`). A problem with other actions is refused when it begins, other
+    observations at the first decision.
+    """
+
+    def __init__(self, policy: str = "") -> None:
+        self.where = policy
+        self._loaded = load(policy) if policy else None
+
+    @property
+    def _policy(self) -> Policy:
+        if self._loaded is None:
+            raise AgentError("no policy was named: give agent.policy=FILE, as `probewright train` wrote it")
+        return self._loaded
+
+    def begin(self, problem: Problem, seed: int) -> None:
+        wanted = self._policy.signature
+        offered = (tuple(np.ravel(problem.low).tolist()), tuple(np.ravel(problem.high).tolist()), problem.choices)
+        if offered != (wanted.low, wanted.high, wanted.choices):
+            raise AgentError(
+                f"{self.where} was trained for actions in {_said(wanted.low, wanted.high, wanted.choices)}, "
+                f"this task has {_said(*offered)}"
+            )
+        self._told = 0
+
+    def act(
+        self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
+    ) -> Decision:
+        batch = {name: np.asarray(values)[None] for name, values in observation.items()}
+        about = self._policy.about
+        reason = f"policy of {about.get('algorithm', 'a trainer')}, trained for {about.get('steps', '?')} steps"
+        return Decision(self._policy.act(batch)[0], reason)
+
+    def tell(self, transition: Transition) -> None:
+        self._told += 1
+
+    def state(self) -> dict[str, Any]:
+        return {"agent": type(self).__name__, "told": self._told}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if state.get("agent") != type(self).__name__:
+            raise AgentError(f"this state is of {state.get('agent', 'no agent')!s}, not of {type(self).__name__}")
+        self._told = int(state["told"])
+
+
+def _said(low: Sequence[float], high: Sequence[float], choices: int | None) -> str:
+    if choices is not None:
+        return f"0 to {choices - 1}"
+    return f"{len(low)} numbers from {list(low)} to {list(high)}"

@@ -1,0 +1,43 @@
+"""What a trainer is: it learns from environments for as long as it is told, and can be put down and taken up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from agents.reinforcement.policy import Policy, Signature
+
+
+class Trainer(Protocol):
+    """Between `begin` and the end it holds the learner; `environments` is a Stable-Baselines3 VecEnv."""
+
+    @property
+    def name(self) -> str:
+        """Of the algorithm."""
+        ...
+
+    def begin(self, environments: Any, seed: int) -> None:
+        """A fresh learner."""
+        ...
+
+    def restore(self, environments: Any, folder: Path) -> None:
+        """The learner that `save` left in a folder, with fresh episodes."""
+        ...
+
+    def learn(self, steps: int) -> Mapping[str, float]:
+        """Go on for at least `steps` environment steps; what the learner says of itself, by name."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far."""
+        ...
+
+    def policy(self, signature: Signature, about: Mapping[str, Any]) -> Policy:
+        """What was learned so far."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything needed to go on into a folder."""
+        ...

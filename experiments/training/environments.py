@@ -1,0 +1,90 @@
+"""Many copies of a twin as Stable-Baselines3 wants them: one flat observation, `dones`, infos of those that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from agents.reinforcement.policy import Signature
+from environments.vector import VectorEnvironment
+
+
+def signature_of(environment: VectorEnvironment) -> Signature:
+    """What a policy for it sees and does; TypeError where its actions are neither numbers nor choices."""
+    spaces: Mapping[str, gymnasium.Space[Any]] = environment.single_observation_space.spaces  # type: ignore[attr-defined]
+    seen = tuple((name, tuple(space.shape or ())) for name, space in spaces.items())
+    action = environment.single_action_space
+    if isinstance(action, gymnasium.spaces.Discrete):
+        return Signature(seen, (0.0,), (float(action.n) - 1.0,), int(action.n))
+    if isinstance(action, gymnasium.spaces.Box):
+        return Signature(seen, tuple(action.low.astype(float).ravel()), tuple(action.high.astype(float).ravel()))
+    raise TypeError(f"a learner acts on Box or Discrete, not on {type(action).__name__}")
+
+
+class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types
+    """A VectorEnvironment behind the interface of Stable-Baselines3; it must reset rows in the step they end in."""
+
+    def __init__(self, environment: VectorEnvironment, seed: int) -> None:
+        if environment.autoreset_mode != AutoresetMode.SAME_STEP:
+            raise ValueError("a learner wants rows that are reset in the step they end in: AutoresetMode.SAME_STEP")
+        self.environment, self.signature = environment, signature_of(environment)
+        self._seed: int | None = seed
+        size = sum(int(np.prod(shape)) for _, shape in self.signature.observation)
+        observed = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        super().__init__(environment.num_envs, observed, environment.single_action_space)
+        self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, np.int64)
+        self.finished: list[tuple[float, int, bool]] = []
+        """Return, length and whether the task was completed, of every episode since it was last emptied."""
+
+    def reset(self) -> NDArray[np.float32]:
+        observation, _ = self.environment.reset(seed=self._seed)
+        self._seed = None
+        self._returns[:], self._lengths[:] = 0.0, 0
+        return self._flat(observation)
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        self._actions = actions
+
+    def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+        observation, reward, terminated, truncated, info = self.environment.step(self._actions)
+        ended = terminated | truncated
+        self._returns += reward
+        self._lengths += 1
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for row in np.flatnonzero(ended):
+            infos[row] = self._ending(info["final_obs"][row], bool(terminated[row]), int(row))
+        return self._flat(observation), reward.astype(np.float32), ended, infos
+
+    def close(self) -> None:
+        self.environment.close()
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        self._seed = seed
+        return [seed] * self.num_envs
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        return [getattr(self.environment, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        raise NotImplementedError("the copies of a twin share their settings: make another environment")
+
+    def env_method(self, method_name: str, *arguments: Any, indices: Any = None, **named: Any) -> list[Any]:
+        raise NotImplementedError("the copies of a twin are rows of one batch: there is no method of one of them")
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        return [False] * len(list(self._get_indices(indices)))
+
+    def _ending(self, last: Mapping[str, NDArray[Any]], complete: bool, row: int) -> dict[str, Any]:
+        self.finished.append((float(self._returns[row]), int(self._lengths[row]), complete))
+        self._returns[row], self._lengths[row] = 0.0, 0
+        flat = self._flat({name: np.asarray(values)[None] for name, values in last.items()})[0]
+        return {"terminal_observation": flat, "TimeLimit.truncated": not complete}
+
+    def _flat(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        return self.signature.flat(observation).astype(np.float32)

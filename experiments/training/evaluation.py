@@ -1,0 +1,71 @@
+"""A policy judged on seeds that it was not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from agents.reinforcement.policy import Policy
+from environments.vector import VectorEnvironment
+from experiments.training.settings import TrainParts, TrainSettings
+
+HELD_OUT = 2**30
+"""First seed of evaluations: trainings begin below."""
+_MOST = 128
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Returns and lengths of whole episodes, one a seed, and which ended because the task was complete."""
+
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    complete: NDArray[np.bool_]
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean return."""
+        return float(self.returns.std(ddof=1) / np.sqrt(len(self.returns))) if len(self.returns) > 1 else float("nan")
+
+
+def evaluate(policy: Policy, settings: TrainSettings, parts: TrainParts, steps_at_most: int = 100_000) -> Evaluation:
+    """Play `settings.episodes` episodes, a batch at a time; an episode that never ends is cut at `steps_at_most`."""
+    found = []
+    for first in range(0, settings.episodes, _MOST):
+        count = min(_MOST, settings.episodes - first)
+        environment = environment_of(settings, parts, count, AutoresetMode.NEXT_STEP)
+        found.append(_played(policy, environment, HELD_OUT + first, steps_at_most))
+    returns, lengths, complete = (np.concatenate(column) for column in zip(*found, strict=True))
+    return Evaluation(returns, lengths, complete)
+
+
+def environment_of(settings: TrainSettings, parts: TrainParts, count: int, mode: AutoresetMode) -> VectorEnvironment:
+    """`count` copies of the twin with the task."""
+    return VectorEnvironment(
+        parts.core,
+        parts.task,
+        count,
+        scenario=settings.scenario,
+        max_steps=settings.episode_steps,
+        autoreset_mode=mode,
+    )
+
+
+def _played(policy: Policy, environment: VectorEnvironment, seed: int, steps_at_most: int) -> tuple[Any, Any, Any]:
+    rows = environment.num_envs
+    observation, _ = environment.reset(seed=seed)
+    returns, lengths, complete = np.zeros(rows), np.zeros(rows, np.int64), np.zeros(rows, bool)
+    live = np.ones(rows, bool)
+    for _ in range(steps_at_most):
+        observation, reward, terminated, truncated, _ = environment.step(policy.act(observation))
+        returns += np.where(live, reward, 0.0)
+        lengths += live
+        complete |= live & terminated
+        live &= ~(terminated | truncated)
+        if not live.any():
+            break
+    return returns, lengths, complete

@@ -1,0 +1,130 @@
+"""A training from its beginning, or from its last checkpoint, to its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gymnasium.vector import AutoresetMode
+
+from experiments.campaign import folder as folders
+from experiments.campaign import provenance
+from experiments.config.composing import to_plain
+from experiments.training import folder as places
+from experiments.training.curve import draw
+from experiments.training.evaluation import Evaluation, environment_of, evaluate
+from experiments.training.settings import TrainParts, TrainSettings, build_training, from_plain
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of it."""
+
+    folder: Path
+    steps: int
+    finished: bool
+    last: Mapping[str, float]
+
+
+def train(settings: TrainSettings, say: Say) -> Trained:
+    """Train a fresh learner; raises ConfigError where the parts do not fit."""
+    parts = build_training(settings)
+    copies = _copies(settings, parts)
+    folder = folders.new_folder(settings.runs, settings.name, settings.seed)
+    folders.write_yaml(folder / "config.yaml", to_plain(settings))
+    parts.trainer.begin(copies, settings.seed)
+    return _Session(settings, parts, copies, folder, say).run()
+
+
+def resume(folder: Path, say: Say) -> Trained:
+    """Go on from the last checkpoint of a training that was stopped; a finished one is left as it is."""
+    import yaml
+
+    from experiments.config import ConfigError
+
+    folder = folder.absolute()
+    if not (folder / "config.yaml").is_file():
+        raise ConfigError(f"{folder} holds no training: there is no config.yaml in it")
+    settings = from_plain(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    checkpoint = places.last_checkpoint(folder)
+    reached = int(checkpoint.name)
+    places.drop_rows_after(folder, reached)
+    parts = build_training(settings)
+    copies = _copies(dataclasses.replace(settings, seed=(settings.seed + reached) % 2**30), parts)
+    parts.trainer.restore(copies, checkpoint)
+    say(f"going on after {reached} steps")
+    return _Session(settings, parts, copies, folder, say).run()
+
+
+def _copies(settings: TrainSettings, parts: TrainParts) -> Any:
+    from experiments.training.environments import Copies
+
+    return Copies(environment_of(settings, parts, settings.copies, AutoresetMode.SAME_STEP), settings.seed)
+
+
+@dataclass(frozen=True)
+class _Session:
+    settings: TrainSettings
+    parts: TrainParts
+    copies: Any
+    folder: Path
+    say: Say
+
+    def run(self) -> Trained:
+        trainer, wanted = self.parts.trainer, self.settings.steps
+        row: Mapping[str, float] = (places.rows(self.folder) or [{}])[-1]
+        try:
+            while trainer.steps < wanted:
+                row = self._part(min(self.settings.evaluate_every, wanted - trainer.steps))
+        except KeyboardInterrupt:
+            places.write_checkpoint(self.folder, trainer.steps, trainer.save)
+            return Trained(self.folder, trainer.steps, False, row)
+        self._conclude(row)
+        return Trained(self.folder, trainer.steps, True, row)
+
+    def _part(self, steps: int) -> Mapping[str, float]:
+        """Learn, checkpoint, evaluate, tell."""
+        trainer, began, before = self.parts.trainer, time.monotonic(), self.parts.trainer.steps
+        said = trainer.learn(steps)
+        rate = (trainer.steps - before) / (time.monotonic() - began)
+        places.write_checkpoint(self.folder, trainer.steps, trainer.save)
+        self._policy().save(self.folder / "policy.npz")
+        found = evaluate(self._policy(), self.settings, self.parts)
+        row = self._row(found, rate) | {name: said[name] for name in sorted(said) if name in ("loss", "entropy_loss")}
+        places.add_row(self.folder, row)
+        self.say(self._line(row))
+        return row
+
+    def _row(self, found: Evaluation, rate: float) -> dict[str, float]:
+        return {
+            "steps": float(self.parts.trainer.steps),
+            "return": float(found.returns.mean()),
+            "return_error": found.standard_error,
+            "complete": float(found.complete.mean()),
+            "episode_steps": float(found.lengths.mean()),
+            "steps_per_s": rate,
+        }
+
+    def _line(self, row: Mapping[str, float]) -> str:
+        left_s = max(0.0, self.settings.steps - row["steps"]) / row["steps_per_s"]
+        mean = f"{row['return']:.4g} ± {row['return_error']:.2g}"
+        return (
+            f"{row['steps']:.0f}/{self.settings.steps} steps | return {mean} | "
+            f"{100 * row['complete']:.0f} % complete | {row['steps_per_s']:.0f} steps/s | {left_s:.0f} s left"
+        )
+
+    def _policy(self) -> Any:
+        about = {"task": self.parts.task.name, "seed": self.settings.seed, "name": self.settings.name}
+        return self.parts.trainer.policy(self.copies.signature, about)
+
+    def _conclude(self, row: Mapping[str, float]) -> None:
+        self._policy().save(self.folder / "policy.npz")
+        draw(places.rows(self.folder), self.folder / "curve.png")
+        content = {"name": self.settings.name, "seed": self.settings.seed, "versions": provenance.versions()}
+        folders.write_json(self.folder / "summary.json", {**content, **row})
