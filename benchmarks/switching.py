@@ -34,7 +34,7 @@ class Ended:
         return max(abs(e) for e in self.error_V) <= BOUND_V
 
 
-@figure("spm.identify_gap", "")
+@figure("spm.identify_gap", "share")
 def identify_gap() -> Measured:
     """Share of the gap in tip time, from the triangle to the oracle, that the adaptive agent closes; 100 samples."""
     ended = {policy: _run(policy, "matched", SAMPLES) for policy in POLICIES}

@@ -82,7 +82,7 @@ class Differentiable:
     def _force(self, P: Tensor, field: Any, shift: Any, weights: Tensor | None) -> Tensor:
         import torch
 
-        local = (self._laplacians(P) if weights is None else _convolved(P, weights)) - self._slope(P, shift)
+        local = (self._laplacians(P) if weights is None else _spread(P, weights)) - self._slope(P, shift)
         local = local + field if torch.is_tensor(field) or field else local
         return local if self.system.local else local + self._long_range(P)
 
@@ -116,7 +116,8 @@ class Differentiable:
         rate = self._c["mobility"] * length
         weights = self._weights(P) if self._convolves else None
         for _ in range(steps):
-            P = P + rate * self._force(P, field, shift, weights)
+            force = self._force(P, field, shift, weights)
+            P = P.add(force, alpha=rate) if isinstance(rate, float) else P + rate * force
         return P
 
     def _in_space(self, squares: list[Any]) -> tuple[Any, Any, Any]:
@@ -195,22 +196,38 @@ class Differentiable:
         return self.system.gradient is not None and self._edges == (None, None) and min(self.shape) > 1
 
     def _weights(self, like: Tensor) -> Tensor:
-        """The stencil of all components as one convolution [C, C, 3, 3], differentiable in the coefficients."""
+        """What `_spread` takes, differentiable in the coefficients; a stencil only where there are mixed terms."""
+        import torch
+
+        if self.system.components == 1 or not _present(self._c["cross"]):
+            return self._star(like)
+        axes = self._axes()
+        blocks = [self._block(like, component, other) for component in axes for other in axes]
+        return torch.stack(blocks).reshape(len(axes), len(axes), 3, 3)
+
+    def _star(self, like: Tensor) -> Tensor:
+        import torch
+
+        rows = []
+        for axis, spacing in ((0, self.system.spacing[1]), (1, self.system.spacing[0])):
+            picked = [self._c["along"] if component == axis else self._c["across"] for component in self._axes()]
+            whole = [torch.as_tensor(g, dtype=like.dtype, device=like.device) / spacing**2 for g in picked]
+            rows.append(torch.stack(whole).reshape(-1, 1, 1))
+        return torch.stack(rows)
+
+    def _block(self, like: Tensor, component: int, other: int) -> Tensor:
+        """The part [3, 3] of the stencil by which one component feels another."""
         import torch
 
         dy, dx = self.system.spacing
-        n = self.system.components
-        blocks = []
-        for row, component in enumerate(self._axes()):
-            for column, other in enumerate(self._axes()):
-                stencil = torch.zeros(3, 3, dtype=like.dtype, device=like.device)
-                if row == column:
-                    gx, gy = (self._c["along"] if component == axis else self._c["across"] for axis in (0, 1))
-                    stencil = gx / dx**2 * _bar(like, 1) + gy / dy**2 * _bar(like, 0)
-                elif component < 2 and other < 2:
-                    stencil = self._c["cross"] / (4 * dx * dy) * _saddle(like)
-                blocks.append(stencil)
-        return torch.stack(blocks).reshape(n, n, 3, 3)
+        if component == other:
+            gx, gy = (self._c["along"] if component == axis else self._c["across"] for axis in (0, 1))
+            cross: Tensor = gx / dx**2 * _bar(like, 1) + gy / dy**2 * _bar(like, 0)
+            return cross
+        if component < 2 and other < 2:
+            saddle: Tensor = self._c["cross"] / (4 * dx * dy) * _saddle(like)
+            return saddle
+        return torch.zeros(3, 3, dtype=like.dtype, device=like.device)
 
     def _axes(self) -> tuple[int, ...]:
         return {1: (2,), 2: (0, 1), 3: (0, 1, 2)}[self.system.components]
@@ -309,10 +326,16 @@ def _real_pairs(kx: Tensor, ky: Tensor, a: Tensor, b: Tensor, shape: tuple[int, 
     return kx**2 * a.abs().square() + ky**2 * b.abs().square() + mixed
 
 
-def _convolved(P: Tensor, weights: Tensor) -> Tensor:
+def _spread(P: Tensor, weights: Tensor) -> Tensor:
+    """Periodic gradient terms: by slices with weights [2, C, 1, 1] of the two axes, else by a stencil [C, C, 3, 3]."""
     from torch.nn.functional import conv2d, pad
 
-    return conv2d(pad(P, (1, 1, 1, 1), mode="circular"), weights)
+    padded = pad(P, (1, 1, 1, 1), mode="circular")
+    if weights.shape[-1] == 3:
+        return conv2d(padded, weights)
+    by_x = padded[..., 1:-1, 2:] + padded[..., 1:-1, :-2]
+    by_y = padded[..., 2:, 1:-1] + padded[..., :-2, 1:-1]
+    return (weights[0] * by_x).addcmul(weights[1], by_y).addcmul(weights.sum(0), P, value=-2.0)
 
 
 def _bar(like: Tensor, axis: int) -> Tensor:

@@ -18,6 +18,7 @@ ELASTIC = Elastic(3.0, 1.2, 0.9, 0.3, -0.1, 0.15)
 FLEXO = Flexoelectric(0.3, -0.2, 0.1)
 TERMS = {
     "bulk": {},
+    "unmixed": {"gradient": Gradient(1.0, 0.0, 0.35, 0.35)},
     "edges": {"gradient": PLAIN, "row_edges": (0.7, FREE), "column_edges": (0.0, 2.0)},
     "elastic": {"elastic": ELASTIC},
     "held": {"elastic": ELASTIC, "strain": (0.1, 0.05, -0.02, 0.03, 0.01, 0.02)},
@@ -31,7 +32,7 @@ IMPOSSIBLE = {(1, "charges"), (1, "everything"), (2, "plate")}
 
 @pytest.mark.parametrize("components", [1, 2, 3])
 @pytest.mark.parametrize("terms", list(TERMS))
-@pytest.mark.parametrize("shape", [(6, 8), (5, 7)])
+@pytest.mark.parametrize("shape", [(6, 8), (5, 7)], ids=["even", "odd"])
 def test_forces_are_the_slope_of_the_energy(components: int, terms: str, shape: tuple[int, int]) -> None:
     if (components, terms) in IMPOSSIBLE:
         return
@@ -46,7 +47,7 @@ def test_forces_are_the_slope_of_the_energy(components: int, terms: str, shape: 
     np.testing.assert_allclose(compiled, written.numpy(), atol=1e-10)
 
 
-@pytest.mark.parametrize("terms", ["bulk", "everything"])
+@pytest.mark.parametrize("terms", ["bulk", "unmixed", "everything"])
 def test_trajectories_agree_and_the_energy_falls(terms: str) -> None:
     system = System(LANDAU, 2, (0.8, 0.9), **{"gradient": GRADIENT, **TERMS[terms]})
     P = 0.2 * np.random.default_rng(2).normal(size=(1, 2, 10, 12))
