@@ -10,7 +10,8 @@ Kernels take tuples. `shared`: (xy [N, 2], neighbours [N, K], home [N], (width, 
 cells, near). `optics`: (probe, its step, lattice image, (step y, step x), atom image, strength by Z), images as spline
 coefficients. `law`: (family, parts, barn_nm2, table, low, step), see `physics_priors.hops.laws`. `world`, of one row:
 (hidden, moving, species, bonding, landed, log, pairs, odd, work); a pair is a centre (any site that is not plain
-carbon) with a carbon beside it, a row of `PAIR` numbers; `odd` lists sites that are not as in the perfect sheet.
+carbon) with a carbon beside it, a row of `PAIR` numbers; `odd` rows (x, y, strength) are what an image has more or less
+than that of the perfect sheet.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.twins.stem.draws import normal, uniform
-from instruments.twins.stem.splines import read, read_periodic, spread
+from instruments.twins.stem.splines import read, spread
 from instruments.twins.stem.world import (
     ANISO_X,
     ANISO_Y,
@@ -48,6 +49,7 @@ from instruments.twins.stem.world import (
     LOGGED,
     TURN,
     TURN_BACK,
+    TURN_SILICON,
     TURNED,
     TURNED_BACK,
     UNFOLD,
@@ -66,6 +68,7 @@ LEFT, DRAWN, COUNT, VACANCIES, DIFFERENT = range(5)
 """Of the clockwork: what is left of the exponential number, numbers drawn, pairs, vacancies and odd sites there are."""
 CLOCKWORK = 5
 REACH_NM = 1.0
+PADDED = 3  # as in event_tables
 _CARBON, _SILICON = 6, 14
 _KINDS = (EJECTED, FOLDED, UNFOLDED, TURNED, TURNED_BACK, JUMPED)
 XY, NEAR, HOME, BOX, CELLS, LISTED = range(6)
@@ -89,15 +92,15 @@ def room(species: Small, bonding: Small, home: Small) -> int:
 
 
 @njit(cache=True)
-def find_pairs(site_key: np.uint64, world: Any, shared: Any) -> None:
-    """List all pairs and odd sites, count the vacancies."""
-    species, bonding, pairs, odd, work = world[SPECIES], world[BONDING], world[PAIRS], world[ODD], world[WORK]
-    count, vacancies, different = 0, 0, 0
+def find_pairs(site_key: np.uint64, world: Any, shared: Any, strength: Floats) -> None:
+    """List all pairs, count the vacancies, and list what an image has more or less than that of the perfect sheet."""
+    species, bonding, pairs, work = world[SPECIES], world[BONDING], world[PAIRS], world[WORK]
+    count, vacancies = 0, 0
     near, home = shared[NEAR], shared[HOME]
+    work[DIFFERENT] = 0.0
     for c in range(len(species)):
-        if (species[c] != home[c] or bonding[c] >= 2) and different < len(odd):
-            odd[different] = c
-            different += 1
+        if species[c] != home[c] or bonding[c] >= 2:
+            _list_odd(c, world, shared, strength)
         if species[c] == _CARBON:
             continue
         vacancies += species[c] == 0
@@ -110,7 +113,24 @@ def find_pairs(site_key: np.uint64, world: Any, shared: Any) -> None:
                 _places_of(c, n, shared, pair)
                 pair[HOP] *= _strayed(c, k, pair, world[HIDDEN], site_key)
                 count += 1
-    work[COUNT], work[VACANCIES], work[DIFFERENT] = count, vacancies, different
+    work[COUNT], work[VACANCIES] = count, vacancies
+
+
+@njit(cache=True)
+def _list_odd(c: int, world: Any, shared: Any, strength: Floats) -> None:
+    """What a site's image has more or less: at its place, and where its atom went."""
+    odd, bonding, species, work = world[ODD], world[BONDING], world[SPECIES], world[WORK]
+    m = int(work[DIFFERENT])
+    if m + 2 > len(odd):
+        return
+    odd[m, 0], odd[m, 1], odd[m, 2] = shared[XY][c, 0], shared[XY][c, 1], -strength[shared[HOME][c]]
+    if bonding[c] >= 2:
+        tx, ty = turned(c, bonding[c] - 2, shared)
+        odd[m + 1, 0], odd[m + 1, 1], odd[m + 1, 2] = odd[m, 0] + tx, odd[m, 1] + ty, strength[species[c]]
+        work[DIFFERENT] += 2.0
+        return
+    odd[m, 2] += strength[species[c]]
+    work[DIFFERENT] += 1.0
 
 
 @njit(cache=True)
@@ -131,9 +151,11 @@ def _rates_of(c: int, n: int, k: int, world: Any, pair: Floats) -> bool:
         pair[EACH], pair[EACH + 2] = hidden[EJECT], hidden[UNFOLD]
     else:
         pair[HOP] = hidden[FACTOR]
-        pair[EACH], pair[EACH + 3] = hidden[EJECT], hidden[TURN]
+        pair[EACH] = hidden[EJECT]
         if species[c] == _SILICON:
-            pair[EACH + 1] = hidden[FOLD]
+            pair[EACH + 1], pair[EACH + 3] = hidden[FOLD], hidden[TURN_SILICON]
+        else:
+            pair[EACH + 3] = hidden[TURN]
     pair[HIT] = pair[EACH] + pair[EACH + 1] + pair[EACH + 2] + pair[EACH + 3] + pair[EACH + 4] + pair[EACH + 5]
     return pair[HIT] + pair[HOP] > 0.0
 
@@ -141,7 +163,9 @@ def _rates_of(c: int, n: int, k: int, world: Any, pair: Floats) -> bool:
 @njit(cache=True, inline="always")
 def nearest(x: float, side: float, repeats: float) -> float:
     """A distance along one axis on a sheet that may repeat."""
-    return x - side * math.floor(x / side + 0.5) if repeats > 0.0 else x
+    if repeats > 0.0 and abs(x) > 0.5 * side:
+        x -= side * math.floor(x / side + 0.5)
+    return x
 
 
 @njit(cache=True)
@@ -164,12 +188,12 @@ def _strayed(c: int, k: int, pair: Floats, hidden: Floats, site_key: np.uint64) 
     return math.exp(strayed)
 
 
-@njit(cache=True)
-def law_rate(along: float, across: float, law: Any) -> float:
+@njit(cache=True, inline="always")
+def law_rate(along: float, across: float, family: int, parts: Floats, table: Floats, low: float, step: float) -> float:
     """Rate per second and picoampere of a law that is no cross section."""
-    if law[0] == 2:
-        return _tabulated(law[3], (along - law[4]) / law[5], (across - law[4]) / law[5])
-    total, parts = 0.0, law[1]
+    if family == 2:
+        return _tabulated(table, (along - low) / step, (across - low) / step)
+    total = 0.0
     for n in range(len(parts)):
         away = (along - parts[n, 1]) ** 2 + (across - parts[n, 2]) ** 2
         total += parts[n, 0] * math.exp(-away / (2.0 * parts[n, 3] ** 2))
@@ -182,27 +206,46 @@ def _tabulated(table: Floats, u: float, v: float) -> float:
     if i < 0 or j < 0 or i >= table.shape[0] - 1 or j >= table.shape[1] - 1:
         return 0.0
     a, b = u - i, v - j
-    low = (1 - b) * table[i, j] + b * table[i, j + 1]
-    high = (1 - b) * table[i + 1, j] + b * table[i + 1, j + 1]
-    return (1 - a) * low + a * high
+    first = (1 - b) * table[i, j] + b * table[i, j + 1]
+    second = (1 - b) * table[i + 1, j] + b * table[i + 1, j + 1]
+    return (1 - a) * first + a * second
+
+
+@njit(cache=True, inline="always")
+def pair_rates(
+    x: float, y: float, current: float, pairs: Floats, p: int, box: Floats, probe: Floats, step: float, family: int,
+    parts: Floats, barn_nm2: float, table: Floats, low: float, table_step: float,
+) -> Any:  # fmt: skip
+    """Rate of a pair's hop, and electrons per nm^2 and second on its neighbour."""
+    bx, by = nearest(x - pairs[p, CX], box[0], box[2]), nearest(y - pairs[p, CY], box[1], box[2])
+    if bx * bx + by * by > 1.3 * REACH_NM * REACH_NM:
+        return 0.0, 0.0
+    ux, uy, flux = pairs[p, UX], pairs[p, UY], 0.0
+    if pairs[p, HIT] > 0.0 or family == 1:
+        middle = probe.shape[0] // 2
+        flux = current * box[3] * max(read(probe, middle + (uy - by) / step, middle + (ux - bx) / step), 0.0)
+    if pairs[p, HOP] == 0.0:
+        return 0.0, flux
+    if family == 1:
+        return pairs[p, HOP] * barn_nm2 * flux, flux
+    inverse = 1.0 / (ux * ux + uy * uy)
+    along, across = (bx * ux + by * uy) * inverse, (ux * by - uy * bx) * inverse
+    return pairs[p, HOP] * current * law_rate(along, across, family, parts, table, low, table_step), flux
 
 
 @njit(cache=True)
-def pair_rates(x: float, y: float, current: float, pair: Floats, box: Floats, optics: Any, law: Any) -> Any:
-    """Rate of the hop, and electrons per nm^2 and second on the neighbour."""
-    bx, by = nearest(x - pair[CX], box[0], box[2]), nearest(y - pair[CY], box[1], box[2])
-    if bx * bx + by * by > 1.3 * REACH_NM * REACH_NM:
-        return 0.0, 0.0
-    flux = 0.0
-    if pair[HIT] > 0.0 or law[0] == 1:
-        flux = current * box[3] * probe_density(bx - pair[UX], by - pair[UY], optics)
-    if pair[HOP] == 0.0:
-        return 0.0, flux
-    if law[0] == 1:
-        return pair[HOP] * law[2] * flux, flux
-    length2 = pair[UX] ** 2 + pair[UY] ** 2
-    along, across = (bx * pair[UX] + by * pair[UY]) / length2, (pair[UX] * by - pair[UY] * bx) / length2
-    return pair[HOP] * current * law_rate(along, across, law), flux
+def pairs_rate(
+    x: float, y: float, current: float, pairs: Floats, count: int, box: Floats, probe: Floats, step: float, family: int,
+    parts: Floats, barn_nm2: float, table: Floats, low: float, table_step: float,
+) -> float:  # fmt: skip
+    """Rate of all that pairs can do."""
+    total = 0.0
+    for p in range(count):
+        hop, flux = pair_rates(
+            x, y, current, pairs, p, box, probe, step, family, parts, barn_nm2, table, low, table_step
+        )
+        total += hop + flux * pairs[p, HIT]
+    return total
 
 
 @njit(cache=True)
@@ -211,19 +254,6 @@ def probe_density(dx: float, dy: float, optics: Any) -> float:
     middle = optics[0].shape[0] // 2
     density = read(optics[0], middle - dy / optics[1], middle - dx / optics[1])
     return max(density, 0.0)
-
-
-@njit(cache=True)
-def total_rate(x: float, y: float, world: Any, shared: Any, optics: Any, law: Any) -> float:
-    """Rate of all events together while the beam stands at (x, y)."""
-    hidden, pairs, work, current = world[HIDDEN], world[PAIRS], world[WORK], world[MOVING][CURRENT]
-    total = work[VACANCIES] * hidden[CAPTURE]
-    for p in range(int(work[COUNT])):
-        hop, flux = pair_rates(x, y, current, pairs[p], shared[BOX], optics, law)
-        total += hop + flux * pairs[p, HIT]
-    if hidden[BULK] > 0.0:
-        total += hidden[BULK] * _bulk(x, y, world, shared, optics, np.inf)[0]
-    return total
 
 
 @njit(cache=True)
@@ -251,38 +281,30 @@ def reach(x: float, y: float, box: Floats, cells: Ints) -> Any:
 
 
 @njit(cache=True)
-def seen(x: float, y: float, world: Any, shared: Any, optics: Any) -> float:
-    """Expected counts per electron at a place: the perfect sheet, what differs from it, and contamination."""
-    box, steps, species, bonding = shared[BOX], optics[3], world[SPECIES], world[BONDING]
-    total = read_periodic(optics[2], (y + 0.5 * box[1]) / steps[0], (x + 0.5 * box[0]) / steps[1])
-    for m in range(int(world[WORK][DIFFERENT])):
-        c = world[ODD][m]
-        dx, dy = x - shared[XY][c, 0], y - shared[XY][c, 1]
-        here, strength = _atom(dx, dy, box, optics), optics[5][species[c]]
-        total -= optics[5][shared[HOME][c]] * here
-        if bonding[c] >= 2:
-            tx, ty = turned(c, bonding[c] - 2, shared)
-            here = _atom(dx - tx, dy - ty, box, optics)
-        total += strength * here
-    return total + clouded(world)
+def _sheet(x: float, y: float, box: Floats, image: Floats, step_y: float, step_x: float) -> float:
+    """The perfect sheet, whose table is padded by `PADDED` cells on all sides."""
+    u, v = (x + 0.5 * box[0]) / box[0], (y + 0.5 * box[1]) / box[1]
+    u, v = u - math.floor(u), v - math.floor(v)
+    return read(image, v * box[1] / step_y + PADDED, u * box[0] / step_x + PADDED)
 
 
 @njit(cache=True)
-def clouded(world: Any) -> float:
+def _odd_atoms(x: float, y: float, count: int, odd: Floats, box: Floats, atom: Floats, step: float) -> float:
+    """What atoms that are not as in the perfect sheet add to it: odd rows are (x, y, strength)."""
+    total, middle = 0.0, atom.shape[0] // 2
+    for m in range(count):
+        dx, dy = nearest(x - odd[m, 0], box[0], box[2]), nearest(y - odd[m, 1], box[1], box[2])
+        if dx * dx + dy * dy < REACH_NM * REACH_NM:
+            total += odd[m, 2] * read(atom, middle + dy / step, middle + dx / step)
+    return total
+
+
+@njit(cache=True)
+def clouded(hidden: Floats, electrons: float) -> float:
     """Counts per electron of the contamination."""
-    hidden = world[HIDDEN]
     if hidden[FULL] == 0.0:
         return 0.0
-    return hidden[FULL] * -math.expm1(-world[MOVING][ELECTRONS] / hidden[GROWTH])
-
-
-@njit(cache=True)
-def _atom(dx: float, dy: float, box: Floats, optics: Any) -> float:
-    dx, dy = nearest(dx, box[0], box[2]), nearest(dy, box[1], box[2])
-    if dx * dx + dy * dy > REACH_NM * REACH_NM:
-        return 0.0
-    middle = optics[4].shape[0] // 2
-    return read(optics[4], middle + dy / optics[1], middle + dx / optics[1])
+    return hidden[FULL] * -math.expm1(-electrons / hidden[GROWTH])
 
 
 @njit(cache=True)
@@ -302,14 +324,22 @@ def expose(
 
     keys: that of the request, and that of what belongs to a site. `lands`: whether the electrons are booked here.
     """
-    moving, work, box = world[MOVING], world[WORK], shared[BOX]
-    electrons_s = moving[CURRENT] * box[3]
-    left, counts = duration, 0.0
+    moving, work, hidden, pairs, box = world[MOVING], world[WORK], world[HIDDEN], world[PAIRS], shared[BOX]
+    current, left, counts, odd, steps = moving[CURRENT], duration, 0.0, world[ODD], optics[3]
+    electrons_s = current * box[3]
     while True:
-        total = total_rate(x, y, world, shared, optics, law)
+        total = work[VACANCIES] * hidden[CAPTURE]
+        total += pairs_rate(
+            x, y, current, pairs, int(work[COUNT]), box, optics[0], optics[1], law[0], law[1], law[2], law[3], law[4],
+            law[5],
+        )  # fmt: skip
+        if hidden[BULK] > 0.0:
+            total += hidden[BULK] * _bulk(x, y, world, shared, optics, np.inf)[0]
+        bright = _sheet(x, y, box, optics[2], steps[0], steps[1])
+        bright += _odd_atoms(x, y, int(work[DIFFERENT]), odd, box, optics[4], optics[1])
         happens = total * left > work[LEFT]
         pause = work[LEFT] / total if happens else left
-        counts += seen(x, y, world, shared, optics) * electrons_s * pause
+        counts += (bright + clouded(hidden, moving[ELECTRONS])) * electrons_s * pause
         moving[CLOCK] += pause
         moving[ELECTRONS] += electrons_s * pause
         if not happens:
@@ -317,7 +347,7 @@ def expose(
         left -= pause
         _happen(x, y, total * uniform(keys[0], np.uint64(work[DRAWN])), world, shared, optics, law)
         work[DRAWN] += 1.0
-        find_pairs(keys[1], world, shared)
+        find_pairs(keys[1], world, shared, optics[5])
         wind(keys[0], world)
     work[LEFT] -= total * left
     if lands:
@@ -332,7 +362,7 @@ def land(x: float, y: float, electrons: float, landed: Floats, box: Floats) -> N
 
 
 @njit(cache=True)
-def wait(duration: float, keys: Any, world: Any, shared: Any) -> None:
+def wait(duration: float, keys: Any, world: Any, shared: Any, strength: Floats) -> None:
     """Time without a beam, in place: vacancies are filled."""
     moving, work, left = world[MOVING], world[WORK], duration
     while work[VACANCIES] * world[HIDDEN][CAPTURE] * left > work[LEFT]:
@@ -342,7 +372,7 @@ def wait(duration: float, keys: Any, world: Any, shared: Any) -> None:
         moving[CLOCK] += pause
         _capture(total * uniform(keys[0], np.uint64(work[DRAWN])), world)
         work[DRAWN] += 1.0
-        find_pairs(keys[1], world, shared)
+        find_pairs(keys[1], world, shared, strength)
         wind(keys[0], world)
     work[LEFT] -= work[VACANCIES] * world[HIDDEN][CAPTURE] * left
     moving[CLOCK] += left
@@ -353,7 +383,9 @@ def _happen(x: float, y: float, wanted: float, world: Any, shared: Any, optics: 
     """Carry out the event at which the sum of the rates passes `wanted`."""
     pairs, current = world[PAIRS], world[MOVING][CURRENT]
     for p in range(int(world[WORK][COUNT])):
-        hop, flux = pair_rates(x, y, current, pairs[p], shared[BOX], optics, law)
+        hop, flux = pair_rates(
+            x, y, current, pairs, p, shared[BOX], optics[0], optics[1], law[0], law[1], law[2], law[3], law[4], law[5]
+        )
         if wanted < hop:
             _hop(int(pairs[p, CENTRE]), int(pairs[p, NEIGHBOUR]), world)
             return

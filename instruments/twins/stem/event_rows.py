@@ -63,14 +63,14 @@ _EVENTS, _COUNTS, _PLACES = np.uint64(1), np.uint64(2), np.uint64(3)
 
 
 @njit(cache=True)
-def _world(b: int, keys: Any, worlds: Any, shared: Any) -> Any:
+def _world(b: int, keys: Any, worlds: Any, shared: Any, optics: Any) -> Any:
     """The tuple of one row, ready to run."""
     species, bonding = worlds[2][b], worlds[3][b]
     space = room(species, bonding, shared[HOME])
-    pairs, odd = np.empty((space * shared[NEAR].shape[1], PAIR)), np.empty(space, np.int64)
+    pairs, odd = np.empty((space * shared[NEAR].shape[1], PAIR)), np.empty((2 * space, 3))
     work = np.zeros(CLOCKWORK)
     world = (worlds[0][b], worlds[1][b], species, bonding, worlds[4][b], worlds[5][b], pairs, odd, work)
-    find_pairs(keys[1], world, shared)
+    find_pairs(keys[1], world, shared, optics[5])
     wind(keys[0], world)
     return world
 
@@ -87,8 +87,10 @@ def _offset(world: Any, parked: float, time_s: float) -> Any:
 @njit(cache=True)
 def _idle(latency_s: float, blanked: bool, keys: Any, world: Any, shared: Any, optics: Any, law: Any) -> None:
     """The time before a request: blanked, or with the beam where it was last."""
+    if latency_s == 0.0:
+        return
     if blanked:
-        wait(latency_s, keys, world, shared)
+        wait(latency_s, keys, world, shared, optics[5])
         return
     moving, scale = world[1], 1.0 + world[0][SCALE]
     ox, oy = _offset(world, 1.0, moving[CLOCK] + 0.5 * latency_s)
@@ -108,7 +110,7 @@ def dwell(
     """
     for b in range(first, last):
         own = (mixed(keys[b], _EVENTS), site_keys[b])
-        world, counting = _world(b, own, worlds, shared), mixed(keys[b], _COUNTS)
+        world, counting = _world(b, own, worlds, shared, optics), mixed(keys[b], _COUNTS)
         _idle(latency_s, blanked, own, world, shared, optics, law)
         moving, scale = world[1], 1.0 + world[0][SCALE]
         spent, outside, most = 0.0, 0, min(longest_s[b], limit_s)
@@ -146,7 +148,7 @@ def run(
 ) -> float:  # fmt: skip
     """Exposures of one row at places [K, 2] of the material, in order; the seconds of exposure."""
     own = (mixed(keys[b], _EVENTS), site_keys[b])
-    world, counting = _world(b, own, worlds, shared), mixed(keys[b], _COUNTS)
+    world, counting = _world(b, own, worlds, shared, optics), mixed(keys[b], _COUNTS)
     _idle(latency_s, blanked, own, world, shared, optics, law)
     spent = 0.0
     signal[:] = np.nan
@@ -168,7 +170,7 @@ def rest(
     """Time without a request of the beam, in rows first to last."""
     for b in range(first, last):
         own = (mixed(keys[b], _EVENTS), site_keys[b])
-        _idle(seconds, blanked, own, _world(b, own, worlds, shared), shared, optics, law)
+        _idle(seconds, blanked, own, _world(b, own, worlds, shared, optics), shared, optics, law)
 
 
 @njit(cache=True, nogil=True)
@@ -185,7 +187,7 @@ def look(
     """
     for b in range(first, last):
         own = (mixed(keys[b], _EVENTS), site_keys[b])
-        world = _world(b, own, worlds, shared)
+        world = _world(b, own, worlds, shared, optics)
         _idle(latency_s, blanked, own, world, shared, optics, law)
         whole_s = frame[2] * (frame[3] * frame[4] + frame[5])
         spent_s[b] = min(whole_s, limit_s)
@@ -238,13 +240,25 @@ def _scanned(x: float, y: float, frame: Any, scale: float, world: Any, shared: A
     spread_line(start, low_column, (x - scale * frame[0] * (0.5 - 0.5 / columns) + 0.5 * box[0]) / wide, 1.0)
     for i in range(len(along)):
         along[i] = electrons_s * (frame[4] * along[i] + frame[5] * start[i])
-    for j in range(len(up)):
-        line = landed[(low_row + j) % landed.shape[0]]
-        for i in range(len(along)):
-            line[(low_column + i) % landed.shape[1]] += up[j] * along[i]
+    _add_product(landed, low_row, low_column, up, along)
     whole_s = rows * (columns * frame[4] + frame[5])
     moving[CLOCK] += whole_s
     moving[ELECTRONS] += electrons_s * whole_s
+
+
+@njit(cache=True)
+def _add_product(landed: Floats, low_row: int, low_column: int, up: Floats, along: Floats) -> None:
+    """Add up times along to a map that repeats."""
+    rows, columns = landed.shape
+    within = low_column >= 0 and low_column + len(along) <= columns
+    for j in range(len(up)):
+        row = (low_row + j) % rows
+        if within:
+            for i in range(len(along)):
+                landed[row, low_column + i] += up[j] * along[i]
+        else:
+            for i in range(len(along)):
+                landed[row, (low_column + i) % columns] += up[j] * along[i]
 
 
 @njit(cache=True)
@@ -286,18 +300,22 @@ def _found(
     dose = done * electrons_s * frame[4] * frame[2] * frame[3] / (scale * scale * frame[0] * frame[1])
     near = 0.5 * scale * math.hypot(frame[0], frame[1]) < REACH_NM
     start, end = reach(x, y, shared[BOX], shared[CELLS]) if near else (0, len(shared[XY]))
-    dim, stream, count = clouded(world), mixed(key, _PLACES), 0
+    dim, stream, count = clouded(world[0], world[1][ELECTRONS]), mixed(key, _PLACES), 0
+    cos, sin = math.cos(frame[6]), math.sin(frame[6])
+    half_width, half_height = 0.5 * scale * frame[0], 0.5 * scale * frame[1]
+    kinds, bonding, xy, box, listed, strength = world[2], world[3], shared[XY], shared[BOX], shared[LISTED], optics[5]
     for m in range(start, end):
-        i = shared[LISTED][m] if near else m
-        z = world[2][i]
+        i = listed[m] if near else m
+        z = kinds[i]
         if z == 0 or count == position.shape[1]:
             continue
-        px, py = _place(i, x, y, world, shared)
-        cos, sin = math.cos(frame[6]), math.sin(frame[6])
-        along, across = cos * (px - x) + sin * (py - y), cos * (py - y) - sin * (px - x)
-        if abs(along) > 0.5 * scale * frame[0] or abs(across) > 0.5 * scale * frame[1]:
+        dx, dy = nearest(xy[i, 0] - x, box[0], box[2]), nearest(xy[i, 1] - y, box[1], box[2])
+        if bonding[i] >= 2:
+            tx, ty = turned(i, bonding[i] - 2, shared)
+            dx, dy = dx + tx, dy + ty
+        if abs(cos * dx + sin * dy) > half_width or abs(cos * dy - sin * dx) > half_height:
             continue
-        own = dose * optics[5][z]
+        own = dose * strength[z]
         expected = own + dose * dim / peaks[5]
         if not own > 3.0 * math.sqrt(expected):
             continue
@@ -307,24 +325,13 @@ def _found(
             radius = math.sqrt(-2.0 * math.log(uniform(stream, np.uint64(3 * i + 1))))
             radius *= math.sqrt(expected / (2.0 * math.pi * peaks[5])) / own
             angle = 2.0 * math.pi * uniform(stream, np.uint64(3 * i + 2))
-            px, py = px + radius * math.cos(angle), py + radius * math.sin(angle)
-        position[b, count, 0], position[b, count, 1] = (px - ox) / scale, (py - oy) / scale
+            dx, dy = dx + radius * math.cos(angle), dy + radius * math.sin(angle)
+        position[b, count, 0], position[b, count, 1] = (x + dx - ox) / scale, (y + dy - oy) / scale
         intensity[b, count], species[b, count] = counts * peaks[5] / dose, z
         count += 1
     position[b, count:] = np.nan
     intensity[b, count:] = np.nan
     species[b, count:] = np.nan
-
-
-@njit(cache=True)
-def _place(i: int, x: float, y: float, world: Any, shared: Any) -> Any:
-    """Where an atom is, its image nearest to (x, y)."""
-    box, xy = shared[BOX], shared[XY]
-    px, py = xy[i, 0], xy[i, 1]
-    if world[3][i] >= 2:
-        tx, ty = turned(i, world[3][i] - 2, shared)
-        px, py = px + tx, py + ty
-    return x + nearest(px - x, box[0], box[2]), y + nearest(py - y, box[1], box[2])
 
 
 @njit(cache=True)

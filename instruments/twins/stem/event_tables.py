@@ -22,6 +22,8 @@ from physics_priors.optics.pupil import frequencies
 Floats = NDArray[np.float64]
 STEP_NM: Final = 0.02
 """Of the tables of the probe and of images, which cubic splines read: a probe of 0.11 nm to 1e-3 of its peak."""
+PADDED: Final = 3
+"""Cells around the table of the sheet, so that it can be read everywhere."""
 _REACH_NM, _GRID = 1.1, 256
 
 
@@ -127,7 +129,8 @@ def _tailed(image: Floats, steps: tuple[float, float], sites: Sites, tails: Tail
     sd = tails.fwhm_nm / FWHM_PER_SD
     wide = np.exp(-2.0 * np.pi**2 * sd**2 * (np.square(kx)[None, :] + np.square(ky)[:, None]))
     blurred = np.fft.irfft2(wide * (up.T @ along) / (steps[0] * steps[1]), s=image.shape)
-    return _coefficients((1.0 - tails.fraction) * image + tails.fraction * blurred, "grid-wrap")
+    seen = (1.0 - tails.fraction) * image + tails.fraction * blurred
+    return np.ascontiguousarray(np.pad(_coefficients(seen, "grid-wrap"), PADDED, mode="wrap"))
 
 
 def _coefficients(values: Floats, mode: str) -> Floats:

@@ -29,23 +29,9 @@ def read(table: Floats, row: float, column: float) -> float:
         return 0.0
     a, b = weights(row - i), weights(column - j)
     total = 0.0
-    for n in range(4):
-        line = table[i - 1 + n]
-        total += a[n] * (b[0] * line[j - 1] + b[1] * line[j] + b[2] * line[j + 1] + b[3] * line[j + 2])
-    return total
-
-
-@njit(cache=True)
-def read_periodic(table: Floats, row: float, column: float) -> float:
-    """The same for a table that repeats."""
-    rows, columns = table.shape
-    i, j = math.floor(row), math.floor(column)
-    a, b = weights(row - i), weights(column - j)
-    total = 0.0
-    for n in range(4):
-        line = table[(i - 1 + n) % rows]
-        for m in range(4):
-            total += a[n] * b[m] * line[(j - 1 + m) % columns]
+    for n in range(i - 1, i + 3):
+        line = b[0] * table[n, j - 1] + b[1] * table[n, j] + b[2] * table[n, j + 1] + b[3] * table[n, j + 2]
+        total += a[n - i + 1] * line
     return total
 
 
@@ -55,10 +41,14 @@ def spread(landed: Floats, row: float, column: float, electrons: float) -> None:
     rows, columns = landed.shape
     i, j = math.floor(row), math.floor(column)
     a, b = weights(row - i), weights(column - j)
+    if i >= 1 and j >= 1 and i + 2 < rows and j + 2 < columns:
+        for n in range(4):
+            for m in range(4):
+                landed[i - 1 + n, j - 1 + m] += electrons * a[n] * b[m]
+        return
     for n in range(4):
-        line = landed[(i - 1 + n) % rows]
         for m in range(4):
-            line[(j - 1 + m) % columns] += electrons * a[n] * b[m]
+            landed[(i - 1 + n) % rows, (j - 1 + m) % columns] += electrons * a[n] * b[m]
 
 
 @njit(cache=True)

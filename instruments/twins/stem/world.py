@@ -25,9 +25,10 @@ HIDDEN: Final = Parameters(
         Parameter("eject_barn", "barn", LogUniform(1e-3, 1e-2), "carbon beside a dopant; phosphorus 0.01, " + _SU),
         Parameter("fold_barn", "barn", LogUniform(0.003, 0.03), "three- to fourfold, a tenth of a hop: tunable"),
         Parameter("unfold_barn", "barn", LogUniform(0.01, 0.1), "four- to threefold: tunable"),
-        Parameter("turn_barn", "barn", LogUniform(0.3, 3.0), "Stone-Wales of a dopant's bond; nitrogen 0.9, " + _SU),
+        Parameter("turn_barn", "barn", LogUniform(0.3, 3.0), "Stone-Wales beside nitrogen (0.9), phosphorus, " + _SU),
         Parameter("turn_back_barn", "barn", LogUniform(10.0, 50.0), "back again; nitrogen 22, " + _SU),
         Parameter("jump_barn", "barn", LogUniform(0.05, 0.5), "carbon jumps into a vacancy beside it: tunable"),
+        Parameter("turn_silicon_barn", "barn", LogUniform(1e-3, 1e-2), "Stone-Wales beside silicon: tunable"),
         Parameter("capture_s", "1/s", LogUniform(1e-4, 1e-2), "a vacancy captures a carbon adatom: tunable"),
         Parameter("aniso_x", "", Normal(0.0, 1.0), "direction dependence of hops, in units of `anisotropy`"),
         Parameter("aniso_y", "", Normal(0.0, 1.0), "the same"),
@@ -41,9 +42,9 @@ HIDDEN: Final = Parameters(
 )
 """What a world draws; `StemMicroscope` says how large each effect is."""
 
-FACTOR, EJECT, FOLD, UNFOLD, TURN, TURN_BACK, JUMP, CAPTURE = range(8)
-ANISO_X, ANISO_Y, AIM_X, AIM_Y, DRIFT_X, DRIFT_Y, SCALE, BULK, GROWTH, FULL, DISORDER = range(8, 19)
-HIDDEN_COLUMNS: Final = 19
+FACTOR, EJECT, FOLD, UNFOLD, TURN, TURN_BACK, JUMP, TURN_SILICON, CAPTURE = range(9)
+ANISO_X, ANISO_Y, AIM_X, AIM_Y, DRIFT_X, DRIFT_Y, SCALE, BULK, GROWTH, FULL, DISORDER = range(9, 20)
+HIDDEN_COLUMNS: Final = 20
 """Of `World.hidden`: cross sections in nm^2, lengths in nm, times in s, growth in electrons, full in counts per one."""
 CLOCK, REGISTERED_X, REGISTERED_Y, STAGE_X, STAGE_Y, PARKED_X, PARKED_Y, ELECTRONS, CURRENT, LOGGED = range(10)
 MOVING_COLUMNS: Final = 10
@@ -136,7 +137,7 @@ def packed(numbers: dict[str, Floats], effects: Effects, scenario: str) -> Float
     out = np.zeros((rows, HIDDEN_COLUMNS))
     shift = 5.0 if scenario == "shifted" else 1.0
     out[:, FACTOR] = shift * (numbers["hop_factor"] / shift) ** effects.hop_spread
-    barns = ("eject_barn", "fold_barn", "unfold_barn", "turn_barn", "turn_back_barn", "jump_barn")
+    barns = ("eject_barn", "fold_barn", "unfold_barn", "turn_barn", "turn_back_barn", "jump_barn", "turn_silicon_barn")
     for place, name in enumerate(barns, EJECT):
         out[:, place] = effects.channels * numbers[name] * BARN_NM2
     out[:, CAPTURE] = effects.channels * numbers["capture_s"]
