@@ -181,3 +181,16 @@ def test_writing_agents_refuse_a_problem_without_a_target() -> None:
 def test_runs_are_found_at_both_ends_and_in_the_middle() -> None:
     assert runs(np.array([True, False, True, True, False, True])) == [(0, 0), (2, 3), (5, 5)]
     assert runs(np.zeros(3, bool)) == []
+
+
+def test_rows_that_end_begin_anew_on_fresh_samples() -> None:
+    many = VectorEnvironment(CORE, task(tries=2, tool="pulse"), 2)
+    first, _ = many.reset(seed=5)
+    action = np.array([[0.0, 0.0, 1.0, 0.5], [0.3, 0.3, -1.0, 0.0]])
+    ended = [many.step(action)[2].tolist() for _ in range(2)]
+    fresh, rewards, again, *_ = many.step(action)
+    assert ended == [[False, False], [True, True]]
+    assert not again.any()
+    assert np.all(rewards == 0.0)
+    assert np.all(fresh["progress"] == 0.0)
+    assert not np.array_equal(fresh["image"], first["image"])
