@@ -46,10 +46,10 @@ class Gap:
 
 @dataclass(frozen=True)
 class SurfaceIons:
-    """Two kinds of ions of charge +-valence at the upper surface, coverage by Langmuir (Stephenson and Highland, 2011).
+    """Two kinds of ions at the upper surface, vacancies and adsorbed oxygen (Stephenson and Highland, 2011).
 
-    charge = sum_i Z_i e / A / (1 + p^(-1/n_i) exp((energy_i + Z_i e phi) / kT)), with p the relative oxygen pressure,
-    n = (2, -2), the sites' area A and standard energies [eV].
+    charge = sum_i Z_i e / A / (1 + p^(-1/n_i) exp((energy_i + Z_i e phi) / kT)), with the relative oxygen pressure p, the
+    sites' area A, standard energies [eV], and n = (-2, 2): the more oxygen, the fewer vacancies and the more adsorbed.
     """
 
     area_m2: float = 1e-19
@@ -62,7 +62,7 @@ class SurfaceIons:
         """Charge density at a surface potential; falls as the potential rises."""
         thermal_V = BOLTZMANN_J_K * self.temperature_K / CHARGE_C
         total = 0.0
-        for energy, valence, order in zip(self.energies_eV, self.valences, (2, -2), strict=True):
+        for energy, valence, order in zip(self.energies_eV, self.valences, (-2, 2), strict=True):
             exponent = (energy + valence * surface_V) / thermal_V - math.log(self.pressure) / order
             total += valence * CHARGE_C / self.area_m2 / (1 + math.exp(min(exponent, 700.0)))
         return total

@@ -66,7 +66,7 @@ def test_thermal_noise_of_the_mean_does_not_depend_on_the_grid() -> None:
     found = []
     for side, spacing in ((4, 2.0), (8, 1.0)):
         system = System(Landau(0.5), 1, (spacing, spacing), GRADIENT, thermal=Thermal(0.02, spacing**2), largest=1.0)
-        core, rows = Forward(system, (side, side)), 400
+        core, rows = Forward(system, (side, side)), 300
         step, P = 0.02, np.zeros((rows, 1, side, side))
         keys = np.arange(rows)
         P = core.advance(P, 200, step=step, keys=keys)
@@ -76,7 +76,7 @@ def test_thermal_noise_of_the_mean_does_not_depend_on_the_grid() -> None:
             means.append(P.mean(axis=(1, 2, 3)))
         found.append(np.mean(np.square(means)))
     expected = 0.02 / (2 * 0.5 * 64)
-    np.testing.assert_allclose(found, expected, rtol=0.08)
+    np.testing.assert_allclose(found, expected, rtol=0.08)  # 6000 dependent samples: 2 to 3 %
 
 
 def test_noise_depends_on_key_step_and_cell_alone() -> None:

@@ -183,5 +183,6 @@ def test_surface_ions_screen_and_answer_to_pressure() -> None:
     assert ions.charge_C_m2(gap.surface_V(P, 0.0, charge)) == pytest.approx(charge, rel=1e-6)
     zero = plates.SurfaceIons(energies_eV=(0.0, 0.0)).equilibrium(gap, 0.0)
     assert zero == pytest.approx((0.0, 0.0), abs=1e-6)
-    rich = plates.SurfaceIons(pressure=1e4).equilibrium(gap, 0.0)[0]
-    assert rich != pytest.approx(ions.equilibrium(gap, 0.0)[0])
+    charges = [plates.SurfaceIons(pressure=p).equilibrium(gap, 0.0)[0] for p in (1e-4, 1.0, 1e4)]
+    assert charges[0] > charges[1] > charges[2]
+    assert charges[0] == pytest.approx(-charges[2], rel=1e-6)
