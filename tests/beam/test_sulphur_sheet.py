@@ -330,3 +330,23 @@ def test_a_spectrum_averages_over_what_stood_there_while_it_was_taken() -> None:
     per_electron = [(r.values["eels"][0] / r.cost.electrons[0])[60:70].sum() for r in (first, long, last)]
     assert after.logged[0] > 5
     assert per_electron[0] > per_electron[1] > per_electron[2]
+
+
+def test_charge_moves_the_beam_while_it_dwells_and_leaks_while_it_is_blanked() -> None:
+    core = sheet(sample=Dichalcogenide("Mo", 4.0, 4.0), charging=1.0, counting_noise=False, latency_s=0.0)
+    root = keys.keys(3)
+    world = core.begin(root, {})
+    for name, value in (("potential_V_pA", 5e-3), ("leak_s", 0.5), ("shift_nm_V", 1.0)):
+        world.hidden[name][:] = value
+    world = dataclasses.replace(world, loss_nm2=np.zeros_like(world.loss_nm2))
+    batch = rows(Dwell((0.0, 0.0), 5.0, 0.05), 1)
+    after, charged = core.perform(world, batch, keys.fold(root, 1))
+    assert after.charge_V[0] == pytest.approx(0.1, rel=1e-3)
+    trace = charged.values["haadf"][0]
+    place = np.ascontiguousarray(0.1 * world.bent)
+    start, end = (core.perform(world, rows(Dwell(tuple(at), 1e-5, 1e-5), 1), root)[1] for at in ([0.0, 0.0], place[0]))
+    assert trace[-1] / 0.05 == pytest.approx(end.values["haadf"][0, 0] / 1e-5, rel=1e-2)
+    assert abs(trace[0] / 0.05 - start.values["haadf"][0, 0] / 1e-5) < abs(trace[-1] - trace[0]) / 0.05
+    rested = dataclasses.replace(core, latency_s=5.0)
+    later, _ = rested.perform(after, rows(Dwell((0.0, 0.0), 1e-5, 1e-5), 1), keys.fold(root, 2))
+    assert later.charge_V[0] < 1e-4

@@ -6,12 +6,13 @@ paths; vacancies heal and hop with time. Metal that keeps fewer than `fewest_sul
 that is a hole. The probe is the diffraction pattern of the aperture with the source's size, by radius, to 1 nm.
 
 What a matching prior does not know, each switched off at 0: drift of the sample (`drift_nm_s`, the largest), the
-disorder of the sites' cross sections (`disorder`), healing, hops, etching and contamination (factors of what is drawn).
+disorder of the sites' cross sections (`disorder`), healing, hops, etching, contamination and charging (factors of what
+is drawn; charging is off by default).
 Every world draws its own cross sections and speeds (`sulphur_world.HIDDEN`). Scenarios: `shifted`, sulphur is lost
 faster than any prior expects, and more from the entrance side; `misspecified`, sulphur beside a vacancy is lost faster,
 and a parked beam is 0.03 to 0.06 nm from where a scanned one is.
 
-Not modelled: aberrations (the probe is round), scan jitter, tilt, relaxation of atoms, adatoms, charging. Healing and
+Not modelled: aberrations (the probe is round), scan jitter, tilt, relaxation of atoms, adatoms. Healing and
 hops that need no beam are done after the exposures of each request, for its whole time. `AtomPositions` is an ideal
 detector of columns at the price of the frame: counts are Poisson, positions as exact as the counts allow.
 """
@@ -42,7 +43,7 @@ from instruments.twins.stem.probed_sheet import ProbedSheet
 from instruments.twins.stem.samples.dichalcogenide import Dichalcogenide
 from instruments.twins.stem.samples.sites import Sites
 from instruments.twins.stem.sulphur_world import LOG, World, cross_sections_nm2, draw, headings, shares
-from physics_priors.beam import contamination
+from physics_priors.beam import charging, contamination
 from physics_priors.beam.etching import arrival_per_s
 from physics_priors.beam.knock_on import BARN_NM2
 from physics_priors.beam.sulphur import RANGE_KEV
@@ -61,7 +62,7 @@ _PIXEL_NM: Final = 0.05
 class SulphurSheet:
     """The twin; see the module's text. Positions are in the sample frame, the field is the whole sheet, repeating."""
 
-    changing: ClassVar[tuple[str, ...]] = ("clock_s", "registered_nm", "species", "landed", "log", "logged")
+    changing: ClassVar[tuple[str, ...]] = ("clock_s", "registered_nm", "species", "landed", "log", "logged", "charge_V")
 
     sample: Dichalcogenide = field(default_factory=lambda: Dichalcogenide("W", 4.0, 4.0))
     energy_keV: Annotated[float, RANGE_KEV] = 60.0
@@ -80,6 +81,8 @@ class SulphurSheet:
     """Hops of a vacancy's neighbour per second that need no beam."""
     etching: Factor = 1.0
     contamination: Factor = 1.0
+    charging: Factor = 0.0
+    """Of how far the charge of an insulating or badly connected sheet moves the beam; off by default."""
     latency_s: Annotated[float, Bounds("s", 0.0, 60.0)] = 0.05
     """Blanked time before every request: software, settling."""
     flyback_s: Annotated[float, Bounds("s", 0.0, 0.1)] = 6e-5
@@ -132,12 +135,14 @@ class SulphurSheet:
             landed=np.zeros((rows, *shape)),
             log=np.zeros((rows, LOG, 4)),
             logged=np.zeros(rows, dtype=np.int64),
+            charge_V=np.zeros(rows),
             hidden=hidden,
             loss_nm2=cross_sections_nm2(
                 own, hidden, self.sample.metal, self.energy_keV, self.sites.kind, self.disorder
             ),
             drift_nm_s=speed * headings(own, 4),
             park_nm=hidden["park_nm"][:, None] * headings(own, 5),
+            bent=headings(own, 6),
         )
 
     def price(self, world: World, batch: RequestBatch) -> CostBatch:
@@ -170,6 +175,7 @@ class SulphurSheet:
             "probe_peak_1_nm2": np.array([self.probed.tables[1][0, 0]]),
             "extent_nm": np.array(self.sites.extent_nm),
             "park_nm": world.park_nm[row],
+            "charge_V": world.charge_V[row],
             "parameters": {name: float(values[row]) for name, values in world.hidden.items()},
         }
 
@@ -229,7 +235,9 @@ class SulphurSheet:
                 self.counting_noise, keys[row], self.probed.lattice, self.probed.tables, self._rates(world, row),
                 species[row], log[row], logged[row], start_s[row], counts[row], landed[row],
             )  # fmt: skip
-        return replace(world, species=species, log=log, landed=landed, logged=logged), counts, spent
+        charge_V = self._potential_V(world, spent[:, None])[:, 0]
+        after = replace(world, species=species, log=log, landed=landed, logged=logged, charge_V=charge_V)
+        return after, counts, spent
 
     def _waited(self, world: World, spent_s: Floats, keys: Keys) -> World:
         """What happened with time, beam or no beam, and the clock set."""
@@ -295,7 +303,14 @@ class SulphurSheet:
         middle = np.cumsum(asked.seconds, axis=1) - asked.seconds / 2
         drift = self._drift(world, world.clock_s[:, None] + self.latency_s + middle)
         off = world.registered_nm + (world.park_nm if asked.parked else 0.0)
-        return np.ascontiguousarray(asked.places_nm + off[:, None] - drift)
+        bent = self.charging * world.hidden["shift_nm_V"][:, None] * self._potential_V(world, middle)
+        return np.ascontiguousarray(asked.places_nm + off[:, None] + bent[..., None] * world.bent[:, None] - drift)
+
+    def _potential_V(self, world: World, exposed_s: Floats) -> Floats:
+        """Charge of the sheet [B, K] after `latency_s` of leaking and a time [B, K] of exposure."""
+        per_pA, leak_s = (world.hidden[name][:, None] for name in ("potential_V_pA", "leak_s"))
+        leaked = charging.potential_V(world.charge_V[:, None], 0.0, self.latency_s, per_pA, leak_s)
+        return charging.potential_V(leaked, self.current_pA, exposed_s, per_pA, leak_s)
 
     def _drift(self, world: World, time_s: Floats) -> Floats:
         """Where the sample frame lies in the scanner's, [B, K, 2] nm at times [B, K]."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from instruments import keys as random
 from instruments.keys import Keys
 from instruments.twins.stem.samples.sites import Sites
-from physics_priors.beam import contamination, etching, healing, sulphur
+from physics_priors.beam import charging, contamination, etching, healing, sulphur
 from physics_priors.beam.knock_on import BARN_NM2
 from physics_priors.distributions import LogUniform, Uniform
 from physics_priors.prior import Parameter, Parameters
@@ -26,6 +26,7 @@ HIDDEN: Final = Parameters(
         healing.HEALING,
         *etching.ETCHING,
         *contamination.CONTAMINATION,
+        *charging.CHARGING,
         Parameter(
             "near_factor", "", LogUniform(2.0, 6.0), "loss beside a vacancy over loss elsewhere; misspecified only"
         ),
@@ -56,6 +57,8 @@ class World:
     """Events [B, LOG, 4]: instant, site, kind, destination."""
     logged: Ints
     """Events that ever happened, [B]."""
+    charge_V: Floats
+    """Potential of the sheet, [B]."""
     hidden: dict[str, Floats]
     """The drawn numbers [B] by name."""
     loss_nm2: Floats
@@ -64,6 +67,8 @@ class World:
     """[B, 2]"""
     park_nm: Floats
     """Where a parked beam is, less where it is said to be, [B, 2]."""
+    bent: Floats
+    """Unit vector [B, 2] of where charge bends the beam."""
 
 
 def draw(keys: Keys, scenario: str) -> dict[str, Floats]:
