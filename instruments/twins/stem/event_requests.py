@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from instruments.batch import RequestBatch, ResultBatch
 from instruments.errors import InvalidRequest, NotSupported, OutOfReach
-from instruments.frames import frames_of
 from instruments.keys import Keys
 from instruments.measurement import Axis
+from instruments.request_columns import Conditions, frames_of
 from instruments.requests import ScanImage
 from instruments.twins.raster import pixel_centers
 from instruments.twins.reach import column, shared, within
@@ -301,9 +301,9 @@ def _until(batch: RequestBatch) -> Floats:
         one = batch.shared.get("until")
         values = (0.0, 0.0, 0.0) if one is None else (one.low, one.high, float(one.samples))
         return np.tile(np.array(values), (batch.rows, 1))
-    wanted = batch.each["until"]
-    if wanted.dtype != object:
-        return np.asarray(wanted, dtype=np.float64)
+    wanted: Any = batch.each["until"]
+    if isinstance(wanted, Conditions):
+        return wanted.bands
     return np.array([(0.0, 0.0, 0.0) if u is None else (u.low, u.high, float(u.samples)) for u in wanted])
 
 

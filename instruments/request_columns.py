@@ -1,4 +1,4 @@
-"""Frames that differ by where they are only: a column of a batch of requests, without an object for every row."""
+"""Columns of a batch of requests that stand for an object in every row, without making the objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instruments.batch import RequestBatch
-from instruments.requests import ScanImage
+from instruments.requests import ScanImage, Until
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,29 @@ class Frames:
         return Frames(self.centers_nm[index], self.template)
 
     def __iter__(self) -> Iterator[ScanImage]:
+        return (self[row] for row in range(len(self)))
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The condition that ends the dwell of every row, as a column `until`: (low, high, samples) [B, 3], 0 samples: none.
+
+    All are about one channel.
+    """
+
+    bands: NDArray[np.float64]
+    channel: str = "haadf"
+
+    def __len__(self) -> int:
+        return len(self.bands)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, (int, np.integer)):
+            low, high, samples = (float(v) for v in self.bands[index])
+            return Until(self.channel, low, high, int(samples)) if samples else None
+        return Conditions(self.bands[index], self.channel)
+
+    def __iter__(self) -> Iterator[Until | None]:
         return (self[row] for row in range(len(self)))
 
 

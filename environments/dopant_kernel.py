@@ -1,0 +1,122 @@
+# mypy: disable-error-code="untyped-decorator, no-any-return"
+"""Follow a dopant from look to look, compiled: where it is, its neighbours, and how the lattice moved meanwhile.
+
+Importing this loads Numba. Lengths in nm.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@njit(cache=True)
+def follow(
+    position: Floats, species: Floats, done: NDArray[np.bool_], element: float, bond: float, before: Floats,
+    dopant: Floats, near: Floats, target: Floats, found: NDArray[np.bool_], moved: NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Take looks [B, n] in, in place.
+
+    `before` [B, n, 2] are the atoms of the last look, `dopant` [B, 2], `near` [B, 3, 2] its neighbours (NaN beyond) and
+    `target` [B, 2]; all become those of this look. `found` [B]: the dopant was seen; `moved` [B]: it left its site.
+    """
+    for b in range(len(position)):
+        found[b] = moved[b] = False
+        place = _nearest(position[b], species[b], element, dopant[b]) if done[b] else -1
+        if place < 0:
+            continue
+        found[b] = True
+        x, y = position[b, place, 0], position[b, place, 1]
+        sx, sy = _shift(position[b], before[b], 0.35 * bond)
+        moved[b] = math.hypot(x - dopant[b, 0] - sx, y - dopant[b, 1] - sy) > 0.5 * bond
+        target[b, 0] += sx
+        target[b, 1] += sy
+        _snap(position[b], 0.35 * bond, target[b])
+        dopant[b, 0], dopant[b, 1] = x, y
+        _neighbours(position[b], place, 1.35 * bond, near[b])
+        before[b] = position[b]
+
+
+@njit(cache=True)
+def _nearest(position: Floats, species: Floats, element: float, last: Floats) -> int:
+    best, nearest = -1, np.inf
+    for i in range(len(position)):
+        if species[i] == element:
+            away = (position[i, 0] - last[0]) ** 2 + (position[i, 1] - last[1]) ** 2
+            if away < nearest:
+                best, nearest = i, away
+    return best
+
+
+@njit(cache=True)
+def _shift(now: Floats, before: Floats, reach: float) -> Any:
+    """Mean way of the atoms that are near an atom of the last look."""
+    x, y, count, first = 0.0, 0.0, 0, 0
+    for i in range(len(now)):
+        if np.isnan(now[i, 0]):
+            break
+        for step in range(len(before)):
+            j = (first + step) % len(before)
+            dx, dy = now[i, 0] - before[j, 0], now[i, 1] - before[j, 1]
+            if dx * dx + dy * dy < reach * reach:
+                x, y, count, first = x + dx, y + dy, count + 1, j + 1
+                break
+    return (x / count, y / count) if count > 0 else (0.0, 0.0)
+
+
+@njit(cache=True)
+def _snap(position: Floats, reach: float, place: Floats) -> None:
+    """Move a place onto the atom that is near it, if there is one."""
+    for i in range(len(position)):
+        dx, dy = position[i, 0] - place[0], position[i, 1] - place[1]
+        if dx * dx + dy * dy < reach * reach:
+            place[0], place[1] = position[i, 0], position[i, 1]
+            return
+
+
+@njit(cache=True)
+def _neighbours(position: Floats, own: int, reach: float, near: Floats) -> None:
+    """The atoms within reach of one, in the order of the look; NaN where there are fewer."""
+    near[:] = np.nan
+    count = 0
+    for i in range(len(position)):
+        dx, dy = position[i, 0] - position[own, 0], position[i, 1] - position[own, 1]
+        if i != own and dx * dx + dy * dy < reach * reach and count < len(near):
+            near[count, 0], near[count, 1] = position[i, 0], position[i, 1]
+            count += 1
+
+
+@njit(cache=True)
+def aimed(
+    actions: Floats, dopant: Floats, reach: float, shortest: float, longest: float, low: Floats, high: Floats,
+    place: Floats, seconds: Floats,
+) -> None:  # fmt: skip
+    """Places [B, 2] and seconds [B] of actions [B, 3], the places kept between low [2] and high [2]."""
+    for b in range(len(actions)):
+        for axis in range(2):
+            wanted = dopant[b, axis] + reach * actions[b, axis]
+            place[b, axis] = min(max(wanted, low[axis]), high[axis])
+        seconds[b] = shortest * (longest / shortest) ** (0.5 * (actions[b, 2] + 1.0))
+
+
+@njit(cache=True)
+def shown(
+    dopant: Floats, near: Floats, target: Floats, low: Floats, high: Floats, reach: float, bond: float,
+    own: NDArray[np.float32], neighbours: NDArray[np.float32], goal: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Observations: the dopant in the field [-1, 1], its neighbours in units of the reach, the target in bonds."""
+    for b in range(len(dopant)):
+        for axis in range(2):
+            middle, half = 0.5 * (low[axis] + high[axis]), 0.5 * (high[axis] - low[axis])
+            own[b, axis] = min(max((dopant[b, axis] - middle) / half, -1.0), 1.0)
+            goal[b, axis] = min(max((target[b, axis] - dopant[b, axis]) / bond, -1000.0), 1000.0)
+            for n in range(3):
+                way = (near[b, n, axis] - dopant[b, axis]) / reach
+                neighbours[b, 2 * n + axis] = 0.0 if np.isnan(way) else min(max(way, -1.0), 1.0)

@@ -1,0 +1,11 @@
+"""Move silicon in graphene in the default STEM."""
+
+from __future__ import annotations
+
+from environments.tasks.move_dopant import MoveDopant
+from instruments.twins.stem.microscope import StemMicroscope
+
+
+def core_and_task() -> tuple[StemMicroscope, MoveDopant]:
+    """The twin's core and the task, with their defaults."""
+    return StemMicroscope(), MoveDopant()
