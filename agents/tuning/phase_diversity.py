@@ -24,11 +24,13 @@ from physics_priors.optics.probe import Column
 
 Floats = NDArray[np.float64]
 _ACCEPT, _NONE, _UNDO = 1.0, 0.0, -1.0
-_WANTED = ("image", "contrast", "since_accepted", "largest_nm", "calibration")
+_WANTED = ("image", "contrast", "since_accepted", "largest_nm", "calibration", "progress")
 _FAR, _NEAR = 40.0, 12.0
 """Spreads [nm] above which C1 and A1 alone are searched, and below which all is."""
 _FINEST_1_NM = 4.5
 _WORSE = 0.8
+_TOO_LATE = 0.93
+"""Share of the episode after which no comparison is begun: it takes three steps, the probe being worse meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class PhaseDiversity:
             return self._decision(_NONE, step, largest, f"take off what three images say: {self._said(step)}")
         if len(cycle.images) == 1 and self._worse(observation):
             return self._decision(_UNDO, 0.0 * largest, largest, "the contrast fell: back to the last accepted setting")
+        if len(cycle.images) == 1 and float(observation["progress"][0]) > _TOO_LATE:
+            return self._decision(_ACCEPT, 0.0 * largest, largest, "too late for another comparison: hold")
         return self._diverse(cycle, largest)
 
     def tell(self, transition: Transition) -> None:
@@ -110,6 +114,8 @@ class PhaseDiversity:
         step = action[1:] * np.asarray(seen["largest_nm"], dtype=np.float64)
         if action[0] == _UNDO:
             self._cycle = _Cycle((image,), (0.0,), min(3.0 * cycle.spread_nm, 100.0))
+        elif len(cycle.images) == 1 and not step.any() and not cycle.held and cycle.correction_nm is None:
+            self._cycle = replace(cycle, images=(image,))
         elif cycle.held:
             self._cycle = self._watched(cycle, image, transition.value)
         elif cycle.correction_nm is not None:

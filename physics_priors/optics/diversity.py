@@ -161,8 +161,8 @@ class _Optics:
     shape: tuple[int, int]
     where: NDArray[np.int64]
     passes: NDArray[np.float32]
-    real: NDArray[np.float32]
-    imaginary: NDArray[np.float32]
+    parts: NDArray[np.float32]
+    """Phase per nm of the real and then of the imaginary part of every coefficient, [28, P]."""
     seen: NDArray[np.int64]
     given: NDArray[np.int64]
     blur: Floats
@@ -271,12 +271,12 @@ class _Fit:
         slope = np.zeros_like(transfers)
         if number < len(unknowns.parts):
             index, part = unknowns.parts[number]
-            phase = unknowns.scale[number] * (optics.real if part == 1.0 else optics.imaginary)[index]
+            phase = unknowns.scale[number] * optics.parts[index + (0 if part == 1.0 else COUNT)]
             return np.asarray(_derivative(optics, self._waves, phase) * self._moved)
         if number < unknowns.shift.start:
             image = number - unknowns.error.start + 1
             one = self._waves.only(image)
-            slope[image] = (_derivative(optics, one, optics.real[INDEX["C1"]]) * self._moved[image])[0]
+            slope[image] = (_derivative(optics, one, optics.parts[INDEX["C1"]]) * self._moved[image])[0]
             return slope
         image, axis = divmod(number - unknowns.shift.start, 2)
         slope[image + 1] = transfers[image + 1] * (-0.2j * np.pi * (optics.kx, optics.ky)[axis])
@@ -297,8 +297,10 @@ class _Waves:
 def _transfers(optics: _Optics, values_nm: Complexes) -> tuple[_Waves, Complexes]:
     from scipy import fft
 
-    chi = values_nm.real.astype(np.float32) @ optics.real + values_nm.imag.astype(np.float32) @ optics.imaginary
-    open_pupil = (optics.passes * np.exp(-1j * chi)).astype(np.complex64)
+    parts = np.concatenate([values_nm.real, values_nm.imag], axis=1).astype(np.float32)
+    chi = np.einsum("jk,kp->jp", parts, optics.parts)
+    open_pupil = np.empty(chi.shape, dtype=np.complex64)
+    open_pupil.real, open_pupil.imag = optics.passes * np.cos(chi), -optics.passes * np.sin(chi)
     wave = fft.ifft2(_on_grid(optics, open_pupil))
     bright = wave.real**2 + wave.imag**2
     return _Waves(open_pupil, wave), _given(optics, bright)
@@ -321,7 +323,8 @@ def _given(optics: _Optics, bright: NDArray[Any]) -> Complexes:
 
 def _on_grid(optics: _Optics, values: NDArray[np.complex64]) -> NDArray[np.complex64]:
     grid = np.zeros((len(values), optics.shape[0] * optics.shape[1]), dtype=np.complex64)
-    grid[:, optics.where] = values
+    for row, own in zip(grid, values, strict=True):
+        row[optics.where] = own
     return grid.reshape(len(values), *optics.shape)
 
 
@@ -351,8 +354,7 @@ def _optics(column: Column, image: tuple[int, int], extent_nm: tuple[float, floa
         shape,
         where,
         passes[where].astype(np.float32),
-        real.astype(np.float32),
-        imaginary.astype(np.float32),
+        np.concatenate([real, imaginary]).astype(np.float32),
         np.flatnonzero(inside.ravel()),
         given,
         source_transfer(column, kx, ky),

@@ -73,7 +73,8 @@ def transfer(
     values = checked(aberrations_nm)
     where, passes, real, imaginary, blur = _pupil(column, shape, extent_nm)
     wave = np.zeros((*values.shape[:-1], shape[0] * shape[1]), dtype=np.complex128)
-    wave[..., where] = passes * np.exp(-1j * (values.real @ real + values.imag @ imaginary))
+    chi = values.real @ real + values.imag @ imaginary
+    wave[..., where] = passes * np.cos(chi) - 1j * (passes * np.sin(chi))
     wave = fft.ifft2(wave.reshape((*values.shape[:-1], *shape)), overwrite_x=True)
     disc = np.pi * (0.5 * column.cutoff_1_nm) ** 2 * extent_nm[0] * extent_nm[1]
     spectrum = fft.rfft2(wave.real**2 + wave.imag**2) * (shape[0] * shape[1] / disc)
