@@ -13,11 +13,11 @@ from typing import Annotated, Protocol
 import numpy as np
 
 from physics_priors.bounds import Bounds
-from physics_priors.ising.information import alloy_estimate, alloy_table, field_table, square_estimate
+from physics_priors.ising.information import alloy_estimate, alloy_table, field_table, local_terms, square_estimate
 from physics_priors.ising.kawasaki import KB_EV
 from physics_priors.ising.lattice import Floats
 
-_ROUNDS = 4
+_FIELD_STD = 2.0
 
 
 class LatticePrior(Protocol):
@@ -56,9 +56,9 @@ class AlloyPrior:
     """Energies of nearest and second pairs [eV] of a frozen alloy; conditions: fraction, frozen-in temperature [K]."""
 
     pair_low_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = 0.004
-    pair_high_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = 0.030
-    second_low_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = -0.005
-    second_high_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = 0.005
+    pair_high_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = 0.026
+    second_low_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = -0.004
+    second_high_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = 0.004
 
     names = ("pair_eV", "second_eV")
     context = ("fraction", "temperature_K")
@@ -136,19 +136,51 @@ def believed(prior: LatticePrior, conditions: Floats, histograms: Sequence[Float
     centre, width = (prior.low + prior.high) / 2, prior.high - prior.low
     precision = np.diag(12 / width**2)
     if not len(histograms):
-        return Belief(centre, np.linalg.inv(precision), 1.0, 0)
-    found = [prior.estimate(counts) for counts in histograms]
-    theta, sites = np.array([f[0] for f in found]), np.array([f[1] for f in found])
-    scale, mean = prior.scale(conditions), centre
-    for _ in range(_ROUNDS):
-        own = sites[:, None, None] * prior.information(scale * mean, conditions)
-        total = precision + np.einsum("np,npq,nq->pq", scale, own, scale)
-        right = precision @ centre + np.einsum("np,npq,nq->p", scale, own, theta)
-        mean = np.clip(np.linalg.solve(total, right), prior.low - width / 2, prior.high + width / 2)
-    rest = theta - scale * mean
+        return Belief(centre, np.asarray(np.linalg.inv(precision), np.float64), 1.0, 0)
+    mean = joint(prior, conditions, histograms)
+    scale, sites = prior.scale(conditions), np.array([float(np.sum(h)) for h in histograms])
+    own = sites[:, None, None] * prior.information(scale * mean, conditions)
+    total = precision + np.einsum("np,npq,nq->pq", scale, own, scale)
+    rest = np.array([prior.estimate(counts)[0] for counts in histograms]) - scale * mean
     chi2 = float(np.einsum("np,npq,nq->", rest, own, rest))
     freedom = max(rest.size - len(mean), 1)
-    return Belief(mean, np.asarray(np.linalg.inv(total), np.float64), chi2 / freedom, len(found))
+    return Belief(mean, np.asarray(np.linalg.inv(total), np.float64), chi2 / freedom, len(histograms))
+
+
+def joint(prior: LatticePrior, conditions: Floats, histograms: Sequence[Floats]) -> Floats:
+    """The parameters [P] at the top of all images' pseudo-likelihood and the prior, with a field per condition."""
+    which, group = np.unique(conditions, axis=0, return_inverse=True)
+    summed = [
+        np.sum([h for h, g in zip(histograms, group.ravel(), strict=True) if g == k], axis=0) for k in range(len(which))
+    ]
+    centre, width, scale = (prior.low + prior.high) / 2, prior.high - prior.low, prior.scale(which)
+    blocks, spins, weights = [], [], []
+    for k, counts in enumerate(summed):
+        x, s, w = local_terms(counts.reshape(prior.bins))
+        known = x[:, -len(centre) :] * scale[k] * width
+        offset = np.zeros((len(s), len(which)))
+        offset[:, k] = 0.0 if x.shape[1] == len(centre) else x[:, 0]
+        blocks.append(np.column_stack([known, offset]))
+        spins.append(s)
+        weights.append(w)
+    start = np.concatenate([centre / width, np.zeros(len(which))])
+    spread = np.concatenate([np.full(len(centre), 12**-0.5), np.full(len(which), _FIELD_STD)])
+    top = _top(np.concatenate(blocks), np.concatenate(spins), np.concatenate(weights), start, spread)
+    return np.clip(top[: len(centre)] * width, prior.low - width / 2, prior.high + width / 2)
+
+
+def _top(x: Floats, s: Floats, weight: Floats, centre: Floats, spread: Floats) -> Floats:
+    """Newton's method for a weighted pseudo-likelihood with a normal prior: it is concave."""
+    theta = centre
+    for _ in range(60):
+        mean = np.tanh(x @ theta)
+        gradient = x.T @ (weight * (s - mean)) - (theta - centre) / spread**2
+        curvature = (x * (weight * (1 - mean**2))[:, None]).T @ x + np.diag(spread**-2.0)
+        step = np.linalg.solve(curvature, gradient)
+        theta = theta + step / max(1.0, float(np.abs(step).max()))
+        if np.abs(step).max() < 1e-9:
+            break
+    return theta
 
 
 def expected_gain(

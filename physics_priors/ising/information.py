@@ -133,22 +133,21 @@ def alloy_estimate(counts: Floats) -> tuple[Floats, float]:
 
 
 def local_terms(counts: Floats) -> tuple[Floats, Floats, Floats]:
-    """Local statistics [m, 3] (1, shell 1, shell 2), spins [m] and weights [m] of the cells that are not empty."""
-    own, first, second = np.indices(counts.shape)
+    """Local statistics [m, 1 + shells], spins [m] and weights [m] of the cells of a histogram that are not empty.
+
+    The histogram is over (own spin, neighbours up in shell 1, 2, ...); the first statistic is the field's.
+    """
+    own, *up = np.indices(counts.shape)
     kept = counts.ravel() > 0
-    z1, z2 = counts.shape[1] - 1, counts.shape[2] - 1
-    x = np.stack([np.ones(counts.size), (2 * first - z1).ravel(), (2 * second - z2).ravel()], axis=1)[kept]
+    sums = [(2.0 * u - (size - 1)).ravel() for u, size in zip(up, counts.shape[1:], strict=True)]
+    x = np.stack([np.ones(counts.size), *sums], axis=1)[kept]
     s = np.asarray((2.0 * own.ravel() - 1)[kept], np.float64)
     return np.asarray(x, np.float64), s, counts.ravel()[kept].astype(np.float64)
 
 
 def square_estimate(counts: Floats) -> tuple[Floats, float]:
     """(field, pair) in kT and the number of sites, from counts [2, 5] of (own, up among four)."""
-    own, up = np.indices(counts.shape)
-    kept = counts.ravel() > 0
-    x = np.asarray(np.stack([np.ones(counts.size), (2 * up - 4).ravel()], axis=1)[kept], np.float64)
-    s = np.asarray((2.0 * own.ravel() - 1)[kept], np.float64)
-    weight = counts.ravel()[kept].astype(np.float64)
+    x, s, weight = local_terms(counts)
     return maximised(x, s, weight, prior_std=2.0), float(weight.sum())
 
 

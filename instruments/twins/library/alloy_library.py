@@ -40,8 +40,8 @@ from physics_priors.bounds import Bounds, violations
 from physics_priors.ising.alloy import warren_cowley
 from physics_priors.ising.library import Member, Record
 
-PAIR_EV: Final = (0.004, 0.030)
-SECOND_EV: Final = (-0.005, 0.005)
+PAIR_EV: Final = (0.004, 0.026)
+SECOND_EV: Final = (-0.004, 0.004)
 """Where `matched` draws the energies of nearest and second pairs from, uniformly; positive: like atoms attract."""
 NUMBERS: Final = (42.0, 75.0)
 Floats = NDArray[np.float64]
@@ -65,7 +65,7 @@ class AlloyLibrary:
     changing: ClassVar[tuple[str, ...]] = ("member", "probe_nm")
 
     record: Record = field(default_factory=Record)
-    side: Annotated[int, Bounds("sites", 12, 256)] = 48
+    side: Annotated[int, Bounds("sites", 12, 256)] = 64
     spacing_nm: Annotated[float, Bounds("nm", 0.05, 5.0)] = 0.316
     anneal_sweeps: Annotated[int, Bounds("sweeps", 1, 100_000)] = 300
     triangle_eV: Annotated[float, Bounds("eV", -1.0, 1.0)] = 0.006
