@@ -18,8 +18,7 @@ Array = np.ndarray[Any, Any]
 def relaxed(start: Array, field: float, gradient: float, steps: int) -> Array:
     """A map with a fixed rim, after `steps` under a uniform field."""
     p = np.pad(start, 1, mode="edge")
-    still = np.stack([np.full(start.shape, v) for v in (field, 1.0, gradient)])
-    kernels._relax(p, np.empty_like(start), still, np.zeros_like(start), steps)
+    kernels.relax(p, np.empty_like(p), np.full(start.shape, field), np.ones(start.shape), gradient, steps)
     return np.array(p[1:-1, 1:-1])
 
 

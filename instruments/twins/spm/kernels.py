@@ -20,30 +20,46 @@ REACH_NM = 1000.0
 
 
 @njit(cache=True)
-def _relax(p, q, still, bias, steps):
-    """Explicit Euler on p [n+2, n+2] with a fixed rim, at most `steps`; q is room to write; field = still + bias.
+def _step(old, new, force, linear, g):
+    """One explicit Euler step of the inside of old [n+2, m+2] into new; the Laplacian has nine points."""
+    for i in range(force.shape[0]):
+        for j in range(force.shape[1]):
+            m = old[i + 1, j + 1]
+            sides = old[i, j + 1] + old[i + 2, j + 1] + old[i + 1, j] + old[i + 1, j + 2]
+            corners = old[i, j] + old[i + 2, j] + old[i, j + 2] + old[i + 2, j + 2]
+            lap = (4.0 * sides + corners - 20.0 * m) * (1.0 / 6.0)
+            new[i + 1, j + 1] = m + STEP * ((linear[i, j] - m * m) * m + g * lap + force[i, j])
 
-    still [3, n, n]: constant field, 1 - softness - depolarisation, gradient coefficient g. The Laplacian has nine
-    points, so that domains are round.
+
+@njit(cache=True)
+def relax(p, q, force, linear, g, steps):
+    """At most `steps` steps of p [n+2, m+2] with a fixed rim; stops where nothing changes; q is room of p's shape.
+
+    dp/dt = linear p - p^3 + g lap p + force, with force and linear [n, m].
     """
-    size, across = p.shape[0] - 2, p.shape[1] - 2
-    for _ in range(steps):
-        largest = 0.0
-        for i in range(size):
-            for j in range(across):
-                m = p[i + 1, j + 1]
-                g = still[2, i, j]
-                sides = p[i, j + 1] + p[i + 2, j + 1] + p[i + 1, j] + p[i + 1, j + 2]
-                corners = p[i, j] + p[i + 2, j] + p[i, j + 2] + p[i + 2, j + 2]
-                lap = (4.0 * sides + corners - 20.0 * m) / 6.0
-                change = STEP * (still[1, i, j] * m - m * m * m + g * lap + still[0, i, j] + bias[i, j])
-                q[i, j] = m + change
-                largest = max(largest, abs(change))
-        for i in range(size):
-            for j in range(across):
-                p[i + 1, j + 1] = q[i, j]
-        if largest < _STILL:
-            break
+    q[:] = p
+    for pair in range(steps // 2):
+        _step(p, q, force, linear, g)
+        _step(q, p, force, linear, g)
+        if pair % 4 == 3 and np.max(np.abs(p - q)) < _STILL:
+            return
+    if steps % 2:
+        _step(p, q, force, linear, g)
+        p[:] = q
+
+
+@njit(cache=True)
+def _look(share, reading, off_x, off_y, d, power, sigma):
+    """Share of the field [w, w] of a tip off the window's middle by (off_x, off_y), and the weights of reading."""
+    half = share.shape[0] // 2
+    total = 0.0
+    for i in range(share.shape[0]):
+        for j in range(share.shape[1]):
+            r2 = (j - half - off_x) ** 2 + (i - half - off_y) ** 2
+            share[i, j] = (1.0 + r2 / (d * d)) ** (-power)
+            reading[i, j] = np.exp(-0.5 * r2 / (sigma * sigma))
+            total += reading[i, j]
+    reading /= total
 
 
 @njit(cache=True)
@@ -60,57 +76,48 @@ def drive(pol, scr, chg, field, soft, events, count, tip, seen, charge_seen):
         t_scr, inject, t_inj, sigma, hold = tip[b, 5], tip[b, 6], tip[b, 7], tip[b, 8], tip[b, 9]
         half = min(int(np.ceil(3.5 * d)) + 3, (n - 3) // 2)
         w = 2 * half + 1
-        p, q = np.empty((w + 2, w + 2)), np.empty((w, w))
-        still, bias = np.empty((3, w, w)), np.empty((w, w))
+        p, q = np.empty((w + 2, w + 2)), np.empty((w + 2, w + 2))
+        force, linear, share, reading = np.empty((w, w)), np.empty((w, w)), np.empty((w, w)), np.empty((w, w))
+        last_x, last_y = np.nan, np.nan
         for k in range(count):
             x, y, volts, lasts = events[b, k, 0], events[b, k, 1], events[b, k, 2], events[b, k, 3]
             ci, cj = int(np.floor(y + 0.5)), int(np.floor(x + 0.5))
+            if x != last_x or y != last_y:
+                _look(share, reading, x - cj, y - ci, d, power, sigma)
+                last_x, last_y = x, y
             parts = min(max(int(np.ceil(lasts / (_SPLIT * t_scr))), 1), 8)
+            part = lasts / parts
+            screened, injected = 1.0 - np.exp(-part / t_scr), 1.0 - np.exp(-part / t_inj)
+            for i in range(-1, w + 1):
+                for j in range(-1, w + 1):
+                    p[i + 1, j + 1] = pol[b, (ci - half + i) % n, (cj - half + j) % n]
             for _ in range(parts):
-                part = lasts / parts
-                for i in range(-1, w + 1):
-                    gi = (ci - half + i) % n
-                    for j in range(-1, w + 1):
-                        p[i + 1, j + 1] = pol[b, gi, (cj - half + j) % n]
                 for i in range(w):
                     gi = (ci - half + i) % n
-                    dy = ci - half + i - y
                     for j in range(w):
                         gj = (cj - half + j) % n
-                        dx = cj - half + j - x
-                        share = (1.0 + (dx * dx + dy * dy) / (d * d)) ** (-power)
-                        still[0, i, j] = field[b, gi, gj] + dep * scr[b, gi, gj]
-                        still[1, i, j] = 1.0 - soft[b, gi, gj] - dep
-                        still[2, i, j] = g
-                        bias[i, j] = per_V * share * (volts - hold * chg[b, gi, gj])
-                _relax(p, q, still, bias, int(np.ceil(part / STEP)))
-                screened = 1.0 - np.exp(-part / t_scr)
-                injected = 1.0 - np.exp(-part / t_inj)
+                        own = per_V * share[i, j] * (volts - hold * chg[b, gi, gj])
+                        force[i, j] = field[b, gi, gj] + dep * scr[b, gi, gj] + own
+                        linear[i, j] = 1.0 - soft[b, gi, gj] - dep
+                relax(p, q, force, linear, g, int(np.ceil(part / STEP)))
                 for i in range(w):
                     gi = (ci - half + i) % n
-                    dy = ci - half + i - y
                     for j in range(w):
                         gj = (cj - half + j) % n
-                        dx = cj - half + j - x
-                        share = (1.0 + (dx * dx + dy * dy) / (d * d)) ** (-power)
-                        new = p[i + 1, j + 1]
-                        pol[b, gi, gj] = new
-                        scr[b, gi, gj] += screened * (new - scr[b, gi, gj])
+                        scr[b, gi, gj] += screened * (p[i + 1, j + 1] - scr[b, gi, gj])
                         if volts != 0.0:
-                            chg[b, gi, gj] += injected * share * (inject * volts - chg[b, gi, gj])
-            total, weight, held = 0.0, 0.0, 0.0
+                            chg[b, gi, gj] += injected * share[i, j] * (inject * volts - chg[b, gi, gj])
+            total, held = 0.0, 0.0
             for i in range(w):
-                dy = ci - half + i - y
+                gi = (ci - half + i) % n
                 for j in range(w):
-                    dx = cj - half + j - x
-                    a = np.exp(-0.5 * (dx * dx + dy * dy) / (sigma * sigma))
-                    total += (
-                        a * p[i + 1, j + 1] * (1.0 if soft[b, (ci - half + i) % n, (cj - half + j) % n] < 1.0 else 0.0)
-                    )
-                    held += a * chg[b, (ci - half + i) % n, (cj - half + j) % n]
-                    weight += a
-            seen[b, k] = total / weight
-            charge_seen[b, k] = held / weight
+                    gj = (cj - half + j) % n
+                    pol[b, gi, gj] = p[i + 1, j + 1]
+                    if soft[b, gi, gj] < 1.0:
+                        total += reading[i, j] * p[i + 1, j + 1]
+                    held += reading[i, j] * chg[b, gi, gj]
+            seen[b, k] = total
+            charge_seen[b, k] = held
 
 
 @njit(cache=True)
@@ -120,8 +127,8 @@ def rest(pol, scr, field, soft, lasts, tip, most):
     Screening is slow and polarisation quick, so they take turns: at most 8 rounds of at most `most` steps.
     """
     rows, n = pol.shape[0], pol.shape[1]
-    p, q = np.empty((n + 2, n + 2)), np.empty((n, n))
-    still, bias = np.empty((3, n, n)), np.zeros((n, n))
+    p, q = np.empty((n + 2, n + 2)), np.empty((n + 2, n + 2))
+    force, linear = np.empty((n, n)), np.empty((n, n))
     for b in range(rows):
         if lasts[b] <= 0.0:
             continue
@@ -129,17 +136,15 @@ def rest(pol, scr, field, soft, lasts, tip, most):
         parts = min(max(int(np.ceil(lasts[b] / (_SPLIT * t_scr))), 1), 8)
         part = lasts[b] / parts
         screened = 1.0 - np.exp(-part / t_scr)
-        steps = min(int(np.ceil(part / STEP)), most)
         for _ in range(parts):
             for i in range(n):
                 for j in range(n):
-                    still[0, i, j] = field[b, i, j] + dep * scr[b, i, j]
-                    still[1, i, j] = 1.0 - soft[b, i, j] - dep
-                    still[2, i, j] = g
+                    force[i, j] = field[b, i, j] + dep * scr[b, i, j]
+                    linear[i, j] = 1.0 - soft[b, i, j] - dep
             for i in range(-1, n + 1):
                 for j in range(-1, n + 1):
                     p[i + 1, j + 1] = pol[b, i % n, j % n]
-            _relax(p, q, still, bias, steps)
+            relax(p, q, force, linear, g, min(int(np.ceil(part / STEP)), most))
             for i in range(n):
                 for j in range(n):
                     pol[b, i, j] = p[i + 1, j + 1]
