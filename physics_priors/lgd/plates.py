@@ -49,7 +49,8 @@ class SurfaceIons:
     """Two kinds of ions at the upper surface, vacancies and adsorbed oxygen (Stephenson and Highland, 2011).
 
     charge = sum_i Z_i e / A / (1 + p^(-1/n_i) exp((energy_i + Z_i e phi) / kT)), with the relative oxygen pressure p,
-    the sites' area A, standard energies [eV], and n = (-2, 2): the more oxygen, the fewer vacancies and the more adsorbed.
+    the sites' area A, standard energies [eV], and n = (-2, 2): the more oxygen, the fewer vacancies and the more of it
+    adsorbed.
     """
 
     area_m2: float = 1e-19
