@@ -225,7 +225,7 @@ def _place(measurements: list[Measurement | None]) -> Place:
     for measurement in measurements:
         if measurement is None:
             continue
-        if measurement.position_nm is not None:
+        if measurement.position_nm is not None and all(map(math.isfinite, measurement.position_nm)):
             return measurement.position_nm
         if len(places := measurement.request.places_nm()):
             return (float(places[0, 0]), float(places[0, 1]))

@@ -23,7 +23,7 @@ def all_of(story: Story, reader: Reader) -> list[Markup]:
 def _trajectory(story: Story, reader: Reader) -> Markup | None:
     picture = samples.structure(story, reader)
     frame = frame_of(story, picture)
-    if frame is None or not (story.done or picture) or (picture is None and story.stays):
+    if frame is None or not (story.done or picture) or story.stays:
         return None
     drawn = drawing.svg(trajectory.draw(story, picture, frame, drawing.PAGE), "where", _where_alt(story))
     under = f"On the structural image ({picture.name}), row 0 at the top. " if picture and not frame.is_line else ""

@@ -132,10 +132,10 @@ class Story:
 
     @property
     def stays(self) -> bool:
-        """Whether it measured again and again at one place or two, so that a map of them says nothing."""
+        """Whether it measured again and again at one place or two, or nowhere that is known: no map shows that."""
         places = self.places_nm()
         known = places[np.isfinite(places).all(-1)]
-        return len(known) > 2 and len(np.unique(known, axis=0)) < 3
+        return len(places) > 2 and len(np.unique(known, axis=0)) < 3
 
     def best(self) -> Step | None:
         """The step with the largest value that stands, the smallest where that is wanted."""

@@ -356,3 +356,16 @@ def _after(results, act, runs):
                 act(max(runs.iterdir(), key=lambda f: f.stat().st_mtime_ns if f.is_dir() else 0))
 
     return boundary
+
+
+def test_a_probe_that_is_nowhere_has_no_place(settings, events):
+    class Nowhere(Breaking):
+        def acquire(self, request, *, id, stop):
+            return replace(super().acquire(request, id=id, stop=stop), position_nm=(float("nan"), float("nan")))
+
+    wanted = settings()
+    parts = build(wanted)
+    result = run(wanted, parts=replace(parts, instrument=Nowhere(parts.instrument)))
+    places = [e.payload["position_nm"] for e in events(result.folder, "outcome")]
+    asked = [e.payload["request"].position_nm for e in events(result.folder, "command") if e.step > 0]
+    assert [tuple(place) for place in places] == asked
