@@ -16,12 +16,13 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from instruments.bridge.keys import ClientKeys, read_client_keys, unlock_socket
+from instruments.bridge.sockets import receive, send
 from instruments.bridge.spoken import error_from_plain
-from instruments.bridge.wire import Call, Malformed, pack_call, unpack_reply
+from instruments.bridge.wire import Call, Malformed, Reply, pack_call, unpack_reply
 from instruments.errors import Closed, ConnectionLost, DataInvalid, Refused
 from instruments.seam import Stop
 
-_LOOK_MS = 5
+_LOOK_MS = 10
 """How often `stop` is asked while a call is out."""
 _IN_FLIGHT = 8
 Progress = Callable[[int, int], None]
@@ -67,9 +68,9 @@ class Link:
             socket.close(linger=0)  # what may still come on it is an answer to nobody
             raise
         self._free.append(socket)
-        if "error" in reply:
-            raise error_from_plain(reply["error"])
-        return reply.get("result")
+        if reply.kind == "error":
+            raise error_from_plain(reply.value)
+        return reply.value
 
     def greet(self, name: str) -> Mapping[str, Any]:
         """Say hello; raises Refused in words where keys do not fit, ConnectionLost where nobody answers."""
@@ -87,9 +88,9 @@ class Link:
             socket.disable_monitor()
             monitor.close(linger=0)
             socket.close(linger=0)
-        if "error" in reply:
-            raise error_from_plain(reply["error"])
-        return dict(reply["result"])
+        if reply.kind == "error":
+            raise error_from_plain(reply.value)
+        return dict(reply.value)
 
     def numbered(self, op: str, body: Mapping[str, Any], lease: bytes = b"", deadline_s: float | None = None) -> Call:
         """A call with the next number."""
@@ -118,7 +119,7 @@ class Link:
             with contextlib.suppress(IndexError):
                 return self._free.pop()
         socket: zmq.Socket[Any] = self._context.socket(zmq.DEALER)
-        socket.linger = 0
+        socket.linger, socket.rcvtimeo = 0, _LOOK_MS
         socket.heartbeat_ivl, socket.heartbeat_timeout = 1000, 3000
         socket.reconnect_ivl, socket.reconnect_ivl_max = 50, 1000
         if self._keys is not None:
@@ -159,17 +160,16 @@ class _Asked:
         self._stopped = False
         self._heard_s = self._sent_s = 0.0
 
-    def answer(self) -> Mapping[str, Any]:
+    def answer(self) -> Reply:
         if self._refused is not None:
             self._socket.connect(self._link.address)
         self._heard_s = time.monotonic()
         self._send()
         while True:
             self._heed_stop()
-            if self._socket.poll(_LOOK_MS if self._stop is not None or self._refused else 100):
-                reply = self._read()
-                if reply is not None:
-                    return self._whole(reply) if "parts" in reply else reply
+            reply = self._read()
+            if reply is not None:
+                return self._whole(*reply.value) if reply.kind == "parts" else reply
             self._insist()
 
     def _send(self) -> None:
@@ -182,7 +182,7 @@ class _Asked:
 
     def _try_send(self, frames: Any) -> None:
         with contextlib.suppress(zmq.Again):  # nobody at the other end; it is sent again in a second
-            self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
+            send(self._socket, frames)
 
     def _heed_stop(self) -> None:
         if self._stop is None or not self._stop.is_set() or self._stopped:
@@ -191,18 +191,20 @@ class _Asked:
         body = {"id": self._call.body.get("id")}
         self._try_send(pack_call(self._link.numbered("stop", body, self._call.lease)))
 
-    def _read(self) -> Mapping[str, Any] | None:
-        """The answer to this call; None for progress and for answers to others."""
+    def _read(self) -> Reply | None:
+        """The answer to this call; None for silence, for progress and for answers to others."""
         try:
-            reply = unpack_reply(self._socket.recv_multipart(copy=False))
+            reply = unpack_reply(receive(self._socket))
+        except zmq.Again:
+            return None
         except Malformed as error:
             raise ConnectionLost(f"{self._link.address} does not speak this protocol: {error}") from None
-        self._heard_s, self._link.boot = time.monotonic(), reply["boot"]
-        if self._boot is not None and reply["boot"] != self._boot:
+        self._heard_s, self._link.boot = time.monotonic(), reply.boot
+        if self._boot is not None and reply.boot != self._boot:
             raise ConnectionLost(f"the server at {self._link.address} was started anew in the meantime")
-        if reply["seq"] == 0 and "error" in reply:
-            raise error_from_plain(reply["error"])
-        return reply if reply["seq"] == self._call.seq and "progress" not in reply else None
+        if reply.seq == 0 and reply.kind == "error":
+            raise error_from_plain(reply.value)
+        return reply if reply.seq == self._call.seq and reply.kind != "progress" else None
 
     def _insist(self) -> None:
         now = time.monotonic()
@@ -216,12 +218,11 @@ class _Asked:
         if now - self._sent_s > 1.0:
             self._send()
 
-    def _whole(self, reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _whole(self, sizes: list[int], chunk_bytes: int) -> Reply:
         """A large answer, fetched in pieces, several of them on their way at a time."""
-        sizes = reply["parts"]
         frames = [np.empty(size, np.uint8) for size in sizes]
         whole, got = sum(sizes), 0
-        places = _places(sizes, reply["chunk_bytes"])
+        places = _places(sizes, chunk_bytes)
         out: dict[int, tuple[int, int]] = {}
         while got < whole:
             while len(out) < _IN_FLIGHT and (place := next(places, None)) is not None:
@@ -236,13 +237,13 @@ class _Asked:
         return unpack_reply(frames)
 
     def _piece(self, frames: list[Any], out: dict[int, tuple[int, int]]) -> int:
-        came = self._socket.recv_multipart(copy=False)
+        came = receive(self._socket)
         reply = unpack_reply(came[:1])
-        place = out.pop(reply["seq"], None)
+        place = out.pop(reply.seq, None)
         if place is None:
             return 0
-        if "error" in reply:
-            raise error_from_plain(reply["error"])
+        if reply.kind == "error":
+            raise error_from_plain(reply.value)
         (frame, start), piece = place, came[1].buffer
         frames[frame][start : start + len(piece)] = np.frombuffer(piece, np.uint8)
         return len(piece)

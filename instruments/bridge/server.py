@@ -25,12 +25,14 @@ from instruments.bridge.lease import Lease
 from instruments.bridge.ledger import Ledger
 from instruments.bridge.sessions import Kept, Session, Sessions
 from instruments.bridge.settings import ServerSettings
+from instruments.bridge.sockets import receive, send
 from instruments.bridge.spoken import LeaseLost, capabilities_to_plain, error_to_plain
-from instruments.bridge.wire import VERSION, Call, Frames, Malformed, pack, unpack_call
+from instruments.bridge.wire import Call, Frames, Malformed, pack_reply, unpack_call
 from instruments.errors import ConnectionLost, HardwareFault, InvalidRequest, NotSupported, Refused
 from instruments.seam import Instrument
 
 _WRITES = ("acquire", "reset", "restore", "truth")
+_NOW = int(zmq.NOBLOCK)
 _LOOK_S = 0.2
 """How often the stop file is looked for."""
 _AT_ONCE = 256
@@ -125,22 +127,22 @@ class Server:
         ring.send(b"")
 
     def _turn(self) -> None:
-        ready = dict(self._poller.poll(self._patience_ms()))
-        if self._bell in ready:
-            self._bell.recv()
+        for socket, _ in self._poller.poll(self._patience_ms()):
+            if socket is self._router:
+                self._take_in()
+            elif socket is self._bell:
+                self._bell.recv()
+            elif self._door is not None:
+                self._door.answer()
         while self._finished:
             kind, done = self._finished.popleft()
             (self._job_done if kind == "job" else self._made_safe)(*done)
-        if self._door is not None and self._door.socket in ready:
-            self._door.answer()
-        if self._router in ready:
-            self._take_in()
         self._look_at_clocks()
 
     def _take_in(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                frames = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
+                frames = receive(self._router, _NOW)
             except zmq.Again:
                 return
             self._answer(frames[0].bytes, frames[1:])
@@ -150,7 +152,7 @@ class Server:
             call = unpack_call(frames)
         except Malformed as error:
             self.audit.note("refused: malformed", why=str(error)[:200])
-            self._send(identity, self._said(0, error={"kind": "data_invalid", "message": f"refused: {error}"}))
+            self._send(identity, self._said(0, "error", {"kind": "data_invalid", "message": f"refused: {error}"}))
             return
         user = "" if self._door is None else str(frames[-1].get("User-Id"))
         session = self._sessions.of(call.session, user, self._lease_session)
@@ -162,7 +164,7 @@ class Server:
         except Exception as error:
             if not isinstance(error, LeaseLost) or call.op != "beat":
                 self.audit.note(f"refused: {call.op}"[:60], client=user, why=str(error)[:300])
-            self._send(identity, self._said(call.seq, error=error_to_plain(error)))
+            self._send(identity, self._said(call.seq, "error", error_to_plain(error)))
 
     def _dispatch(self, call: Call, session: Session, identity: bytes) -> None:
         if call.op in self._immediate:
@@ -182,7 +184,7 @@ class Server:
         if call.seq in session.jobs:
             job = session.jobs[call.seq]
             job.identity = identity
-            self._send(identity, self._said(call.seq, progress=self._progress(job)))
+            self._send(identity, self._said(call.seq, "progress", self._progress(job)))
             return
         if call.seq in session.kept:
             self._send_kept(identity, call.seq, session.kept[call.seq])
@@ -258,9 +260,9 @@ class Server:
     def _conclude(self, job: Job, session: Session, result: Any, error: BaseException | None) -> None:
         seq = job.call.seq
         try:
-            frames = self._replied(seq, result) if error is None else self._said(seq, error=error_to_plain(error))
+            frames = self._replied(seq, result) if error is None else self._said(seq, "error", error_to_plain(error))
         except Exception as failed:  # a driver's result may hold what cannot travel
-            frames = self._said(seq, error=error_to_plain(HardwareFault(f"the answer cannot be sent: {failed}")))
+            frames = self._said(seq, "error", error_to_plain(HardwareFault(f"the answer cannot be sent: {failed}")))
         if error is not None:
             self.audit.note(f"refused: {job.call.op}", client=session.name, why=str(error)[:300])
         kept = Kept(frames, sum(map(len, frames)))
@@ -274,10 +276,8 @@ class Server:
         if kept.bytes <= 2 * self.settings.chunk_bytes:
             self._send(identity, kept.frames)
         else:
-            self._send(
-                identity,
-                self._said(seq, parts=[len(frame) for frame in kept.frames], chunk_bytes=self.settings.chunk_bytes),
-            )
+            sizes = [len(frame) for frame in kept.frames]
+            self._send(identity, self._said(seq, "parts", [sizes, self.settings.chunk_bytes]))
 
     def _made_safe(self, asker: Any, reason: str, took_s: float, wrong: str) -> None:
         self.audit.note("made safe", reason=reason, took_s=round(took_s, 6), wrong=wrong)
@@ -285,7 +285,7 @@ class Server:
             return
         identity, seq = asker
         fault = None if not wrong else error_to_plain(HardwareFault(f"it could not be made safe: {wrong}"))
-        self._send(identity, self._replied(seq, None) if fault is None else self._said(seq, error=fault))
+        self._send(identity, self._replied(seq, None) if fault is None else self._said(seq, "error", fault))
 
     def _look_at_clocks(self) -> None:
         now = time.monotonic()
@@ -342,16 +342,16 @@ class Server:
 
     def _replied(self, seq: int, result: Any) -> Frames:
         if isinstance(result, _Raw):
-            return [*self._said(seq, result=None), result.frame]
-        return self._said(seq, result=result)
+            return [*self._said(seq, "result", None), result.frame]
+        return self._said(seq, "result", result)
 
-    def _said(self, seq: int, **what: Any) -> Frames:
-        return pack({"v": VERSION, "seq": seq, "boot": self.boot, **what})
+    def _said(self, seq: int, kind: str, value: Any) -> Frames:
+        return pack_reply(seq, self.boot, kind, value)
 
     def _send(self, identity: bytes, frames: Frames) -> None:
         """Send, without ever waiting: who does not read will ask again."""
         try:
-            self._router.send_multipart([identity, *frames], zmq.NOBLOCK, copy=False)
+            send(self._router, [identity, *frames])
         except zmq.ZMQError as error:
             self.audit.note("an answer could not be sent", why=str(error))
 

@@ -8,8 +8,7 @@ lists, mappings and arrays of numbers. Whatever else comes raises Malformed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, List, Union  # noqa: UP035 (aliases are run, and Python 3.8 shall run them)
+from typing import Any, List, NamedTuple, Union  # noqa: UP035 (aliases are run, and Python 3.8 shall run them)
 
 import msgpack
 import numpy as np
@@ -22,6 +21,7 @@ MOST_FRAMES = 256
 MOST_DIMENSIONS = 16
 _IN_FRAME, _IN_HEADER = 1, 2
 _KINDS = "biufcU"
+REPLIES = ("result", "error", "progress", "parts")
 _LONGEST_NAME = 256
 
 Frames = List[Any]  # noqa: UP006
@@ -32,8 +32,7 @@ class Malformed(ValueError):
     """A message that is none of this protocol; the text says what is wrong with it."""
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """What a client asks: operation, who asks, the number of the request, and its arguments.
 
     session is 16 random bytes of the client; deadline_s counts from the arrival, so that no two clocks are compared.
@@ -44,7 +43,16 @@ class Call:
     seq: int
     lease: bytes = b""
     deadline_s: float | None = None
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = {}
+
+
+class Reply(NamedTuple):
+    """What a server says: the number of the call, which life of the server says it, and a value of some kind."""
+
+    seq: int
+    boot: bytes
+    kind: str
+    value: Any
 
 
 def pack(value: Any) -> Frames:
@@ -82,57 +90,50 @@ def unpack(frames: Sequence[Any]) -> Any:
 
 
 def pack_call(call: Call) -> Frames:
-    """The frames of a call."""
-    return pack(
-        {
-            "v": VERSION,
-            "op": call.op,
-            "session": call.session,
-            "seq": call.seq,
-            "lease": call.lease,
-            "deadline_s": call.deadline_s,
-            "body": call.body,
-        }
-    )
+    """The frames of a call: its header is [version, op, session, seq, lease, deadline_s, body]."""
+    return pack([VERSION, call.op, call.session, call.seq, call.lease, call.deadline_s, call.body])
 
 
 def unpack_call(frames: Sequence[Any]) -> Call:
     """The call of a message; raises Malformed with what does not fit the schema."""
-    header = _checked_version(unpack(frames))
-    op, session, seq, lease, deadline_s, body = (
-        header.get(name) for name in ("op", "session", "seq", "lease", "deadline_s", "body")
-    )
-    if not (isinstance(op, str) and len(op) <= _LONGEST_NAME):
+    op, session, seq, lease, deadline_s, body = _checked(unpack(frames), 7)
+    if not (type(op) is str and len(op) <= _LONGEST_NAME):
         raise Malformed("op must be text")
-    if not (isinstance(session, bytes) and len(session) == 16):
+    if not (type(session) is bytes and len(session) == 16):
         raise Malformed("session must be 16 bytes")
     if not (type(seq) is int and 0 < seq < 2**63):
         raise Malformed("seq must be a positive whole number")
-    if not (isinstance(lease, bytes) and len(lease) in (0, 16)):
+    if not (type(lease) is bytes and len(lease) in (0, 16)):
         raise Malformed("lease must be 16 bytes, or empty")
-    if deadline_s is not None and not (isinstance(deadline_s, (int, float)) and 0 < deadline_s < 1e9):
+    if deadline_s is not None and not (type(deadline_s) in (int, float) and 0 < deadline_s < 1e9):
         raise Malformed("deadline_s must be a positive number of seconds")
-    if not isinstance(body, dict):
+    if type(body) is not dict:
         raise Malformed("body must be a mapping")
-    if set(header) != {"v", "op", "session", "seq", "lease", "deadline_s", "body"}:
-        raise Malformed("the header has keys that are none of the protocol's")
-    return Call(op, session, seq, lease, None if deadline_s is None else float(deadline_s), body)
+    return Call(op, session, seq, lease, deadline_s, body)
 
 
-def unpack_reply(frames: Sequence[Any]) -> Mapping[str, Any]:
-    """The header of a reply: seq, boot, and one of result, error, progress, parts; raises Malformed."""
-    header = _checked_version(unpack(frames))
-    if type(header.get("seq")) is not int or not isinstance(header.get("boot"), bytes):
-        raise Malformed("a reply without seq or boot")
-    return header
+def pack_reply(seq: int, boot: bytes, kind: str, value: Any) -> Frames:
+    """The frames of a reply; kind says what the value is: result, error, progress, or parts of a large result."""
+    return pack([VERSION, seq, boot, kind, value])
 
 
-def _checked_version(header: Any) -> Mapping[str, Any]:
-    if not isinstance(header, dict):
-        raise Malformed("the header is no mapping")
-    if header.get("v") != VERSION:
-        raise Malformed(f"protocol version {header.get('v')!r}; this end speaks version {VERSION}")
-    return header
+def unpack_reply(frames: Sequence[Any]) -> Reply:
+    """The reply of a message; raises Malformed."""
+    seq, boot, kind, value = _checked(unpack(frames), 5)
+    if type(seq) is not int or type(boot) is not bytes or kind not in REPLIES:
+        raise Malformed("a reply without number, boot or kind")
+    return Reply(seq, boot, kind, value)
+
+
+def _checked(header: Any, length: int) -> Any:
+    """What follows the version in a header of `length` values."""
+    if type(header) is not list or not header:
+        raise Malformed("the header is no list of values")
+    if header[0] != VERSION:
+        raise Malformed(f"protocol version {header[0]!r}; this end speaks version {VERSION}")
+    if len(header) != length:
+        raise Malformed(f"a header of {len(header)} values; this one has {length}")
+    return header[1:]
 
 
 def _buffer(frame: Any) -> Buffer:

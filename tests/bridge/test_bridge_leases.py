@@ -46,7 +46,8 @@ class Raw:
 
     def hear(self) -> dict[str, Any]:
         assert self.socket.poll(10_000), "silence"
-        return dict(unpack_reply(self.socket.recv_multipart()))
+        reply = unpack_reply(self.socket.recv_multipart())
+        return {"seq": reply.seq, reply.kind: reply.value}
 
     def ask(self, op: str, body: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         self.send(op, body, **more)

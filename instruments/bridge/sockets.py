@@ -1,0 +1,31 @@
+"""Whole messages through a socket, without waiting; written out because a ping is half made of these lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import zmq
+
+from instruments.bridge.wire import Frames
+
+_NOW = int(zmq.NOBLOCK)
+_MORE = int(zmq.SNDMORE) | _NOW
+_SMALL = 65536
+
+
+def send(socket: zmq.Socket[Any], frames: Frames) -> None:
+    """Send a message or raise zmq.ZMQError at once; large frames are not copied."""
+    *leading, last = frames
+    for frame in leading:
+        socket.send(frame, _MORE, copy=len(frame) < _SMALL)
+    socket.send(last, _NOW, copy=len(last) < _SMALL)
+
+
+def receive(socket: zmq.Socket[Any], flags: int = 0) -> list[zmq.Frame]:
+    """The frames of a message; raises zmq.Again where none comes in the socket's time, or at once with NOBLOCK."""
+    frame = socket.recv(flags, copy=False)
+    frames = [frame]
+    while frame.more:
+        frame = socket.recv(copy=False)
+        frames.append(frame)
+    return frames
