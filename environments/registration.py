@@ -20,6 +20,7 @@ PRESETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ImageWithinDose-v0": ("image_within_dose", {"max_steps": 40}),
     "Recognise-v0": ("recognise", {"max_steps": 80}),
     "MoveDopant-v0": ("move_dopant", {}),
+    "Reconstruct-v0": ("reconstruct", {}),
     "SpectroscopyMap-v0": ("spectroscopy_map", {"max_steps": 60}),
     "TuneAberrations-v0": ("tune_aberrations", {}),
     "TuneScan-v0": ("tune_scan", {}),
