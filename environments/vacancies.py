@@ -35,6 +35,8 @@ class Looks:
     shape: tuple[Pixels, Pixels] = (64, 64)
     dwell_s: Annotated[float, POSITIVE_S] = 1e-5
     margin_nm: Annotated[float, Bounds("nm", 0.0)] = 0.15
+    border_nm: Annotated[float, Bounds("nm", 0.0)] = 0.09
+    """Columns nearer to the border of the frame are not judged."""
     one_missing: Annotated[float, Bounds("", 0.0, 1.0)] = 0.78
     both_missing: Annotated[float, Bounds("", 0.0, 1.0)] = 0.4
 
@@ -45,6 +47,12 @@ class Looks:
         """The frame of every look."""
         width, height = (side - 2 * self.margin_nm for side in field.size_nm)
         return ScanImage(field.center_nm, (width, height), self.shape, self.dwell_s)
+
+    def judged(self, places_nm: Floats, field: Field) -> Bools:
+        """Which places [B, C, 2] lie far enough inside of the frame."""
+        away = np.abs(places_nm - np.array(field.center_nm))
+        room = np.array(field.size_nm) / 2 - self.margin_nm - self.border_nm
+        return np.asarray((away < room).all(axis=-1))
 
     def missing(self, relative: Floats) -> Floats:
         """How many atoms are gone by relative brightness, NaN where it is not known."""

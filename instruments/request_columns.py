@@ -38,7 +38,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The condition that ends the dwell of every row, as a column `until`: (low, high, samples) [B, 3], 0 samples: none.
+    """What ends the dwell of every row, as a column `until`: bands [B, 3] are (low, high, samples), 0 samples: nothing.
 
     All are about one channel.
     """

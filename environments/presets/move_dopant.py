@@ -7,5 +7,5 @@ from instruments.twins.stem.microscope import StemMicroscope
 
 
 def core_and_task() -> tuple[StemMicroscope, MoveDopant]:
-    """The twin's core and the task, with their defaults."""
-    return StemMicroscope(), MoveDopant()
+    """The twin's core and the task; nobody looks back at a world here, so that it works in place."""
+    return StemMicroscope(in_place=True), MoveDopant()

@@ -66,6 +66,8 @@ class WriteVacancies:
     sample_s: Annotated[float, POSITIVE_S] = 1e-3
     shortest_s: Annotated[float, POSITIVE_S] = 1e-2
     longest_s: Annotated[float, POSITIVE_S] = 10.0
+    brightness_scale: Annotated[float, Bounds("", 0.0, 1000.0, open_low=True)] = 1.0
+    """Counts per electron of a trace on a column, over the intensity that `AtomPositions` gives it: for finders."""
     drop: Annotated[float, Bounds("", 0.0, 1.0, open_low=True, open_high=True)] = 0.2
     price_per_megaelectron: Annotated[float, Bounds("1/Me", 0.0)] = 1e-4
     tries: Annotated[int, Bounds("tries", 1, 10_000)] = 60
@@ -246,7 +248,7 @@ class WriteVacancies:
         bright = np.nan_to_num(picked(state.bright[..., None], nearest(state, place_nm))[:, 0, 0], nan=0.0)
         whole = np.where(bright > 0, bright, state.level)
         electrons = float(state.capabilities.calibration.current_pA or 0.0) * ELECTRONS_PER_PA_S * self.sample_s
-        return np.asarray((1.0 - self.drop) * whole * electrons)
+        return np.asarray((1.0 - self.drop) * self.brightness_scale * whole * electrons)
 
     def _dwelt(self, state: State, actions: NDArray[Any], result: ResultBatch) -> State:
         """What the traces of dwells told; a drop is an atom of the nearest column."""
@@ -267,20 +269,15 @@ class WriteVacancies:
         position, intensity, _ = atoms_of(result, len(looked))
         index = matched(state.columns_nm, position, state.shift_nm, MATCH_NM)
         relative = np.nan_to_num(picked(intensity[..., None], index)[..., 0] / state.level[:, None], nan=0.0)
-        here = np.isfinite(state.first) & self._in_frame(state)
+        inside = self.looks.judged(state.columns_nm + state.shift_nm[:, None], state.capabilities.field)
+        here = np.isfinite(state.first) & inside
         missing = np.where(looked[:, None] & here, self.looks.missing(relative), state.missing)
-        metal = np.isfinite(state.bright) & ~state.sulphur & self._in_frame(state)
+        metal = np.isfinite(state.bright) & ~state.sulphur & inside
         hole = looked & (metal & (index < 0)).any(axis=1)
         shift = median_shift(state.columns_nm, picked(position, index), state.shift_nm)
         return replace(
             state, missing=missing, hole=state.hole | hole, shift_nm=np.where(looked[:, None], shift, state.shift_nm)
         )
-
-    def _in_frame(self, state: State) -> Bools:
-        """Columns [B, C] that drift has not carried to the border of the look."""
-        frame = self.looks.frame(state.capabilities.field)
-        away = np.abs(state.columns_nm + state.shift_nm[:, None] - np.array(frame.center_nm))
-        return np.asarray((away < np.array(frame.size_nm) / 2 - MATCH_NM).all(axis=-1))
 
 
 def _looks(actions: NDArray[Any]) -> Bools:

@@ -96,7 +96,7 @@ def dwell(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
     for optics, _, first, last in _shares(core, world):
         _parallel(
             core, first, last,
-            lambda a, b, tables=optics.kernel: event_rows.dwell(
+            lambda a, b, tables=optics.kernel: event_rows.dwell(  # type: ignore[misc]
                 a, b, places, longest, sample_s, until, limit, _latency(core, reached, most), core.blanker,
                 core.counting_noise, keys, world.site_keys, arrays, core.shared, tables, core.rates, core.readout,
                 trace, spent,
@@ -124,7 +124,7 @@ def atoms(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
     for optics, peaks, first, last in _shares(core, world):
         _parallel(
             core, first, last,
-            lambda a, b, tables=optics.kernel, peaks=peaks: event_rows.look(
+            lambda a, b, tables=optics.kernel, peaks=peaks: event_rows.look(  # type: ignore[misc]
                 a, b, centers, frame, limit, idle, core.blanker, core.counting_noise, keys, world.site_keys, arrays,
                 core.shared, tables, core.rates, peaks, position, intensity, species, spent,
             ),
@@ -281,7 +281,7 @@ def _left(core: StemMicroscope, reached: float, beam_s: float) -> float:
 
 
 def _result(
-    core: StemMicroscope, world: World, kind: str, values: dict[str, Floats], axes: dict[str, tuple[Axis, ...]],
+    core: StemMicroscope, world: World, kind: str, values: dict[str, Floats], axes: Mapping[str, tuple[Axis, ...]],
     beam_s: Floats, idle_s: float, where: Floats,
 ) -> ResultBatch:  # fmt: skip
     units = core.describe().channels[kind]

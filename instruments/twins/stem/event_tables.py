@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +133,7 @@ def _tailed(image: Floats, steps: tuple[float, float], sites: Sites, tails: Tail
     return np.ascontiguousarray(np.pad(_coefficients(seen, "grid-wrap"), PADDED, mode="wrap"))
 
 
-def _coefficients(values: Floats, mode: str) -> Floats:
+def _coefficients(values: Floats, mode: Literal["mirror", "grid-wrap"]) -> Floats:
     from scipy.ndimage import spline_filter
 
     return np.ascontiguousarray(spline_filter(values, order=3, mode=mode))
