@@ -37,6 +37,7 @@ from instruments.twins.scenario import scenario_name
 from instruments.twins.stem.camera import binned, film_phase, pattern, phase_of_atoms
 from instruments.twins.stem.canvas import canvas_of_period
 from instruments.twins.stem.detector import Detector
+from instruments.twins.stem.eels import Spectrometer, spectrum
 from instruments.twins.stem.lenses import CHANGING, TYPICAL_NM, Lenses, LensState, begin, drawn_start, turned_to, waited
 from instruments.twins.stem.render import Scene, scattering_nm2, scene
 from instruments.twins.stem.scan import NONE, Distortions, frame_s, raster
@@ -81,6 +82,7 @@ class OpticalBench:
     lenses: Lenses = field(default_factory=Lenses)
     distortions: Distortions = field(default_factory=Distortions)
     detector: Detector = field(default_factory=Detector)
+    spectrometer: Spectrometer = field(default_factory=Spectrometer)
     field_nm: Annotated[float, Bounds("nm", 8.0, 60.0)] = 20.0
     """Side of the sample, which repeats."""
     current_pA: Annotated[float, Bounds("pA", 0.0, 1000.0, open_low=True)] = 50.0
@@ -106,11 +108,12 @@ class OpticalBench:
             name="optical_bench",
             family="STEM",
             simulated=True,
-            requests=frozenset({"ScanImage", "CameraFrame", "SetAberrations", "Register"}),
+            requests=frozenset({"ScanImage", "CameraFrame", "PointSpectrum", "SetAberrations", "Register"}),
             field=Field((0.0, 0.0), (self.field_nm, self.field_nm)),
             channels={
                 "ScanImage": {"dark_field": "counts"},
                 "CameraFrame": {"ronchigram": "counts"},
+                "PointSpectrum": {"energy_loss": "counts"},
                 "SetAberrations": {},
                 "Register": {},
             },
@@ -194,7 +197,7 @@ class OpticalBench:
     def _seconds(self, batch: RequestBatch) -> float:
         if batch.kind == "ScanImage":
             return frame_s(shared(batch, "shape"), shared(batch, "dwell_s"), self.flyback_s)
-        if batch.kind == "CameraFrame":
+        if batch.kind in ("CameraFrame", "PointSpectrum"):
             return float(shared(batch, "exposure_s"))
         return self.settle_s if batch.kind == "SetAberrations" else 0.0
 
@@ -211,7 +214,18 @@ class OpticalBench:
             place = column_of(batch, "position_nm").astype(np.float64)
             axes = (Axis("angle_y", "mrad", axis), Axis("angle_x", "mrad", axis))
             return {"ronchigram": np.stack([counts for counts, _ in seen])}, axes, place
+        if batch.kind == "PointSpectrum":
+            place = column_of(batch, "position_nm").astype(np.float64)
+            energies = (Axis("energy", "eV", self.spectrometer.loss_eV),)
+            return {"energy_loss": self._spectra(batch, keys)}, energies, place
         return {}, (), np.full((batch.rows, 2), np.nan)
+
+    def _spectra(self, batch: RequestBatch, keys: Keys) -> Floats:
+        """Spectra [B, channels] of the film, which is the same everywhere; gold has no edge in range."""
+        seen = {"C K": _CARBON_NM3 * self.film_nm}
+        one = spectrum(self.spectrometer, self.column.energy_keV, self.film_nm, 6.0, seen)
+        came = electrons(self.current_pA, float(shared(batch, "exposure_s")))
+        return np.stack([one.counts(came, keys[row : row + 1]) for row in range(batch.rows)])
 
     def _beam_shift_nm(self, world: World, row: int) -> Floats:
         """What is added to a place that is asked for, to get the place on the sample."""
