@@ -99,7 +99,7 @@ def pl_bias() -> Measured:
     )
 
 
-@figure("ising.pl_std_over_crb", "")
+@figure("ising.pl_std_over_crb", "of the bound")
 def pl_std_over_crb() -> Measured:
     """Standard deviation of maximum pseudo-likelihood over the Cramer-Rao bound, 500 images."""
     return _over_bound(_pseudo(500), 1.5, "maximum pseudo-likelihood")
@@ -118,7 +118,7 @@ def full_bias() -> Measured:
     )
 
 
-@figure("ising.full_std_over_crb", "")
+@figure("ising.full_std_over_crb", "of the bound")
 def full_std_over_crb() -> Measured:
     """Standard deviation of the full likelihood over the Cramer-Rao bound, 500 images; 24 by simulation too."""
     from physics_priors.ising.image import certain
