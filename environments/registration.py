@@ -18,6 +18,8 @@ PRESETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "FindPeak-v0": ("find_peak", {}),
     "IdentifySwitching-v0": ("identify_switching", {}),
     "ImageWithinDose-v0": ("image_within_dose", {"max_steps": 40}),
+    "LearnInteractions-v0": ("learn_interactions", {}),
+    "MapPhaseDiagram-v0": ("map_phase_diagram", {}),
     "Recognise-v0": ("recognise", {"max_steps": 80}),
     "MoveDopant-v0": ("move_dopant", {}),
     "Reconstruct-v0": ("reconstruct", {}),

@@ -78,6 +78,32 @@ def triangular_residual_entropy() -> float:
     return float(2 / np.pi * (weights @ np.log(2 * np.cos(w))) * np.pi / 6)
 
 
+def antiferromagnet_boundary(coupling: float, field: float) -> float:
+    """T at which the square antiferromagnet E = J sum s s - h sum s orders; 0 where the field is 4 J or more.
+
+    cosh(h / T) = sinh^2(2 J / T), exact without a field and within a part in a thousand elsewhere
+    (E. Mueller-Hartmann and J. Zittartz, Z. Phys. B 27, 261, 1977).
+    """
+    if coupling <= 0:
+        raise LatticeError("an antiferromagnet needs a coupling above zero")
+    if abs(field) >= 4 * coupling:
+        return 0.0
+    low, high = 1e-3 * coupling, 3.0 * coupling
+    for _ in range(80):
+        middle = (low + high) / 2
+        ordered = _log_cosh(field / middle) < 2 * _log_sinh(2 * coupling / middle)
+        low, high = (middle, high) if ordered else (low, middle)
+    return low
+
+
+def _log_cosh(x: float) -> float:
+    return abs(x) + math.log1p(math.exp(-2 * abs(x))) - math.log(2)
+
+
+def _log_sinh(x: float) -> float:
+    return x + math.log1p(-math.exp(-2 * x)) - math.log(2)
+
+
 def _positive(temperature: float) -> None:
     if not temperature > 0:
         raise LatticeError(f"temperature {temperature:g}: it must be above zero")

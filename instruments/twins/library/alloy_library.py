@@ -34,6 +34,7 @@ from instruments.measurement import Axis
 from instruments.requests import ScanImage
 from instruments.twins.library.atoms import Detector, most_atoms, seen
 from instruments.twins.library.members import frozen_spins, model_of
+from instruments.twins.library.requests import frames
 from instruments.twins.reach import column, within
 from instruments.twins.scenario import scenario_name
 from physics_priors.bounds import Bounds, violations
@@ -208,13 +209,3 @@ class AlloyLibrary:
             raise OutOfReach(f"alloy_library has no member {unknown[0]!r}; it has m00 to {self.members[-1].name}")
         pairs = zip(asked, world.member, strict=True)
         return np.array([old if name is None else known[str(name)] for name, old in pairs], np.int64)
-
-
-def frames(batch: RequestBatch) -> list[ScanImage]:
-    """The frame of every row."""
-    return list(column_of_objects(batch, "frame"))
-
-
-def column_of_objects(batch: RequestBatch, name: str) -> list[Any]:
-    """A field of all rows that is no number."""
-    return list(batch.each[name]) if name in batch.each else [batch.shared[name]] * batch.rows
