@@ -4,9 +4,10 @@ An action is (set-point, proportional gain, integral gain, rate) in [-1, 1], eac
 smallest to the largest. The height loop is set and a frame is scanned, trace and retrace. What both agree on within the
 lines, the mean of each taken off, is image: of their correlation r, r / (1 - r) is the ratio of signal to noise and
 -log2(1 - r) / 2 the bits in a pixel (Shannon's capacity of a Gaussian channel). What counts are the bits in excess of
-those at `least_correlation`, per second. The value is that in kbit/s, less `penalty` times the excess of the largest
-force over what is allowed, relative to it and at most 1, and less `penalty` times what r is short of the least,
-relative to it and at most 1. The reward is the gain of the best value so far.
+those at `least_correlation`, per second, in pixels that the tip touched with a tenth of the set-point at least: one
+that flies over the valleys draws the same wrong image both ways. The value is that in kbit/s, less `penalty` times the
+excess of the largest force over what is allowed, relative to it and at most 1, and less `penalty` times what r is short
+of the least, relative to it and at most 1. The reward is the gain of the best value so far.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from physics_priors.bounds import POSITIVE_NM, Bounds
 _CLIP = 100.0
 _CHANNELS = ("height", "height_back", "force")
 _MOST = 1.0 - 1e-6
+_TOUCH = 0.1
 Floats = NDArray[np.float64]
 Pixels = Annotated[int, Bounds("pixels", 4, 512)]
 
@@ -136,9 +138,9 @@ class TuneScan:
 
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
         rows = np.arange(len(state.count))
-        correlation, force = self._read(results[1], len(rows))
+        correlation, force, touched = self._read(results[1], self.setpoint_nN.of(actions[:, 0]))
         seconds = np.broadcast_to(results[1].cost.seconds, len(rows))
-        rate = self._bits(correlation) * (1e-3 * self.shape[0] * self.shape[1]) / np.maximum(seconds, 1e-9)
+        rate = self._bits(correlation) * touched * (1e-3 * self.shape[0] * self.shape[1]) / np.maximum(seconds, 1e-9)
         short = np.clip(1.0 - correlation / max(self.least_correlation, 1e-9), 0.0, 1.0)
         value = rate - self.penalty * (np.clip(force / self.allowed_nN - 1.0, 0.0, 1.0) + short)
         value = np.where(np.isfinite(value), value, np.nan)
@@ -173,11 +175,14 @@ class TuneScan:
         ratio = (1.0 - np.minimum(correlation, _MOST)) / (1.0 - self.least_correlation)
         return np.asarray(-0.5 * np.log2(np.minimum(ratio, 1.0)))
 
-    def _read(self, result: ResultBatch, rows: int) -> tuple[Floats, Floats]:
-        """Correlation of trace and retrace, and the largest force [nN], [B] each; NaN where nothing came."""
+    def _read(self, result: ResultBatch, setpoint_nN: Floats) -> tuple[Floats, Floats, Floats]:
+        """Correlation of trace and retrace, largest force [nN], share of touched pixels, [B]; NaN for nothing."""
+        rows = len(setpoint_nN)
         if not result.values:
-            return np.full(rows, np.nan), np.full(rows, np.nan)
+            return np.full(rows, np.nan), np.full(rows, np.nan), np.full(rows, np.nan)
         trace, back, force = (np.ascontiguousarray(result.values[name], dtype=np.float64) for name in _CHANNELS)
         trace, back = ((image - image.mean(-1, keepdims=True)).reshape(rows, -1) for image in (trace, back))
         spread = np.sqrt((trace**2).mean(-1) * (back**2).mean(-1))
-        return (trace * back).mean(-1) / np.maximum(spread, 1e-300), force.reshape(rows, -1).max(-1)
+        force = force.reshape(rows, -1)
+        touched = np.asarray(force > _TOUCH * setpoint_nN[:, None], dtype=np.float64).mean(-1)
+        return (trace * back).mean(-1) / np.maximum(spread, 1e-300), force.max(-1), touched

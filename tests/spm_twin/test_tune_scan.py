@@ -64,6 +64,17 @@ def test_the_value_is_the_bits_beyond_the_least_correlation_per_second() -> None
     assert found["value"] == pytest.approx(bits * 24 * 64 / found["seconds"] / 1e3, rel=2e-3)
 
 
+def test_a_tip_that_flies_over_the_valleys_earns_little() -> None:
+    values = {}
+    for setpoint in (-1.0, 0.6):
+        env = environment(allowed_nN=1e6)
+        env.reset(seed=1)
+        values[setpoint] = played(env, setpoint, -0.5, -0.2, -0.2)
+    pressed, flying = values[0.6], values[-1.0]
+    assert flying["force"] < pressed["force"]
+    assert flying["value"] < 0.5 * max(pressed["value"], 0.0)
+
+
 def test_the_reward_adds_up_to_the_best_value() -> None:
     env = environment(tries=5)
     env.reset(seed=3)
