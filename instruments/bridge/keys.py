@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,24 +74,35 @@ def known_clients(folder: Path) -> Mapping[bytes, str]:
 
 
 class Doorkeeper:
-    """Answers ZAP requests of one context's server sockets: only known clients come in (ZeroMQ RFC 27)."""
+    """A thread that answers ZAP requests of one context's server sockets: only known clients come in (ZeroMQ RFC 27).
+
+    `close` ends it.
+    """
 
     def __init__(self, context: zmq.Context[Any], keys: ServerKeys, refused: Callable[[str], None]) -> None:
-        self.socket = context.socket(zmq.REP)
-        self.socket.linger = 0
-        self.socket.bind("inproc://zeromq.zap.01")
+        self._socket = context.socket(zmq.REP)
+        self._socket.bind("inproc://zeromq.zap.01")
         self._keys, self._refused = keys, refused
-
-    def answer(self) -> None:
-        """Answer the request that waits."""
-        frames = self.socket.recv_multipart()
-        version, number = (frames[0], frames[1]) if len(frames) > 1 else (b"1.0", b"")
-        code, text, user = self._verdict(frames)
-        self.socket.send_multipart([b"1.0" if version != b"1.0" else version, number, code, text, user, b""])
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="bridge-door", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        """Close the socket."""
-        self.socket.close()
+        """End the thread."""
+        self._ending = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending:
+            if self._socket.poll(100):
+                self._answer()
+        self._socket.close(linger=0)
+
+    def _answer(self) -> None:
+        frames = self._socket.recv_multipart()
+        number = frames[1] if len(frames) > 1 else b""
+        code, text, user = self._verdict(frames)
+        self._socket.send_multipart([b"1.0", number, code, text, user, b""])
 
     def _verdict(self, frames: Any) -> Any:
         if len(frames) != 7 or frames[0] != b"1.0" or frames[2] != DOMAIN or frames[5] != b"CURVE":

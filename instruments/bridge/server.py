@@ -33,6 +33,7 @@ from instruments.seam import Instrument
 
 _WRITES = ("acquire", "reset", "restore", "truth")
 _NOW = int(zmq.NOBLOCK)
+_BELL = "inproc://bell"
 _LOOK_S = 0.2
 """How often the stop file is looked for."""
 _AT_ONCE = 256
@@ -110,42 +111,38 @@ class Server:
         self._router.heartbeat_ivl, self._router.heartbeat_timeout = 1000, 3000
         if keys is not None:
             guard_socket(self._router, keys)
-        self._router.bind(self.settings.address)
-        self._bell = self._context.socket(zmq.PULL)
-        self._bell.bind("inproc://bell")
-        self._poller = zmq.Poller()
-        for socket in (self._router, self._bell, *(() if self._door is None else (self._door.socket,))):
-            self._poller.register(socket, zmq.POLLIN)
+        self._router.bind(_BELL)
+        self._router.bind(self.settings.address)  # last: the socket tells its last endpoint
 
     def _wake(self, kind: str, done: Any) -> None:
-        """Called by the other threads: hand something to the loop."""
+        """Called by the other threads: hand something to the loop, and ring its own bell: an empty message."""
         self._finished.append((kind, done))
         ring = self._rings.get(threading.get_ident())
         if ring is None:
-            ring = self._rings[threading.get_ident()] = self._context.socket(zmq.PUSH)
-            ring.connect("inproc://bell")
+            ring = self._rings[threading.get_ident()] = self._context.socket(zmq.DEALER)
+            ring.connect(_BELL)
         ring.send(b"")
 
     def _turn(self) -> None:
-        for socket, _ in self._poller.poll(self._patience_ms()):
-            if socket is self._router:
-                self._take_in()
-            elif socket is self._bell:
-                self._bell.recv()
-            elif self._door is not None:
-                self._door.answer()
+        self._router.rcvtimeo = self._patience_ms()
+        self._take_in()
         while self._finished:
             kind, done = self._finished.popleft()
             (self._job_done if kind == "job" else self._made_safe)(*done)
         self._look_at_clocks()
 
     def _take_in(self) -> None:
+        """What has come; waits for it where nothing has."""
+        flags = 0
         for _ in range(_AT_ONCE):
             try:
-                frames = receive(self._router, _NOW)
+                identity, *frames = receive(self._router, flags)
             except zmq.Again:
                 return
-            self._answer(frames[0].bytes, frames[1:])
+            if len(frames) == 1 and not len(frames[0]):
+                return  # the bell
+            self._answer(identity.bytes, frames)
+            flags = _NOW
 
     def _answer(self, identity: bytes, frames: Any) -> None:
         try:
@@ -361,6 +358,8 @@ class Server:
         self._safety.close(self.settings.hang_s)
         self._worker.close(self.settings.hang_s)
         self._instrument.close()
+        if self._door is not None:
+            self._door.close()
         if self._ledger is not None:
             self._ledger.close()
         self.audit.note("ended")
