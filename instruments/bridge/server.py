@@ -46,6 +46,8 @@ class Server:
     def __init__(self, instrument: Instrument, settings: ServerSettings) -> None:
         self.settings = settings
         self.boot = secrets.token_bytes(8)
+        self._rung = secrets.token_bytes(16)
+        """What the bell says: nobody else knows it."""
         folder = settings.folder
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -115,13 +117,13 @@ class Server:
         self._router.bind(self.settings.address)  # last: the socket tells its last endpoint
 
     def _wake(self, kind: str, done: Any) -> None:
-        """Called by the other threads: hand something to the loop, and ring its own bell: an empty message."""
+        """Called by the other threads: hand something to the loop, and ring its bell, so that it looks."""
         self._finished.append((kind, done))
         ring = self._rings.get(threading.get_ident())
         if ring is None:
             ring = self._rings[threading.get_ident()] = self._context.socket(zmq.DEALER)
             ring.connect(_BELL)
-        ring.send(b"")
+        ring.send(self._rung)
 
     def _turn(self) -> None:
         self._router.rcvtimeo = self._patience_ms()
@@ -139,8 +141,8 @@ class Server:
                 identity, *frames = receive(self._router, flags)
             except zmq.Again:
                 return
-            if len(frames) == 1 and not len(frames[0]):
-                return  # the bell
+            if len(frames) == 1 and frames[0].bytes == self._rung:
+                return
             self._answer(identity.bytes, frames)
             flags = _NOW
 
