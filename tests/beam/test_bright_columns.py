@@ -34,7 +34,7 @@ def test_it_finds_all_columns_with_their_species_and_few_picometres_off() -> Non
     away = np.linalg.norm(place[:, None] - columns.positions_nm[None], axis=-1)
     nearest = away.argmin(axis=1)
     heavy = columns.heaviest(core.sites.species)
-    inside = (np.abs(columns.positions_nm - frame.center_nm) < np.array([1.6, 1.5])).all(axis=1)
+    inside = (np.abs(columns.positions_nm - frame.center_nm) < np.array([1.5, 1.4])).all(axis=1)
     assert np.isin(np.flatnonzero(inside), nearest).all()
     assert away.min(axis=1)[inside[nearest]].max() < 0.03
     assert away.min(axis=1).max() < 0.08
