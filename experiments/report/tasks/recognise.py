@@ -84,10 +84,27 @@ def _spectra(story: Story, reader: Reader) -> Markup | None:
         low, middle, high = np.percentile(curves, [16, 50, 84], axis=0)
         axes.plot(axis, middle, color=colour, label=f"class {number} ({len(curves)})")
         axes.fill_between(axis, low, high, color=colour, alpha=0.2, linewidth=0)
+    horizontal, vertical = _labels(reader)
+    axes.set(xlabel=horizontal, ylabel=vertical)
     axes.legend()
     drawing.grid(axes)
     said = "Median spectrum of each class, and the middle two thirds; only spectra measured after the first lesson."
     return section("What tells the classes apart", figure(drawing.svg(sheet, "by-class", said), said))
+
+
+def _labels(reader: Reader) -> tuple[str, str]:
+    """What the axes of the last spectrum are called."""
+    found = ("", "")
+    for event in reader.events(kinds=("result",)):
+        for name, channel in event.payload["measurement"].channels.items():
+            if channel.values.ndim == 1:
+                axis = channel.axes[0]
+                found = (_named(axis.name, axis.unit), _named(name, channel.unit))
+    return found
+
+
+def _named(name: str, unit: str) -> str:
+    return f"{name} [{unit}]" if unit else name
 
 
 def spectra_by_class(story: Story, reader: Reader) -> dict[int, tuple[Floats, Floats]]:

@@ -1,4 +1,4 @@
-"""What a report of reconstruct adds: the path, the rebuilt image with its uncertainty, and on a twin the true image."""
+"""What a report of reconstruct adds: the path, and the image that was rebuilt from it with its uncertainty."""
 
 from __future__ import annotations
 
