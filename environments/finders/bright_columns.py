@@ -76,9 +76,8 @@ class BrightColumns:
 
         size = [2 * max(1, round(self.apart_nm / side / 2)) + 1 for side in pixel_nm]
         high = left > np.median(left) + self.certainty * noise
-        rows, columns = np.nonzero((left == maximum_filter(left, size)) & high)
-        places, heights = _tops(np.pad(left, 1, mode="edge"), rows + 1, columns + 1)
-        places = places - 1.0
+        rows, columns = np.nonzero(((left == maximum_filter(left, size)) & high)[1:-1, 1:-1])
+        places, heights = _tops(left, rows + 1, columns + 1)
         if len(found.places) and len(places):
             away = cKDTree(found.places * pixel_nm).query(places * pixel_nm)[0]
             places, heights = places[away > self.apart_nm], heights[away > self.apart_nm]
