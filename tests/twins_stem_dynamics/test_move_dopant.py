@@ -1,0 +1,189 @@
+"""Moving a dopant: the task follows it, agents bring it where it is wanted, and learn the law meanwhile."""
+
+import dataclasses
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+import environments  # noqa: F401
+from agents.planning.greedy_hops import GreedyHops
+from agents.planning.hops import situation
+from agents.planning.learning_hops import LearningHops
+from agents.protocol import AgentError, Problem, Transition
+from environments.environment import Environment
+from environments.tasks.move_dopant import Looks, MoveDopant
+from environments.vector import VectorEnvironment
+from instruments.embedded import Embedded
+from instruments.errors import NotSupported, OutOfReach
+from instruments.twins.flat import Flat
+from instruments.twins.stem.microscope import StemMicroscope
+from instruments.twins.stem.samples import Graphene
+from physics_priors.beam.hop import HOP, HopLaw
+
+SMALL = Graphene(3.0, 3.0, silicon=1)
+CALM: dict[str, Any] = {
+    "channels": 0.0,
+    "hop_spread": 0.0,
+    "disorder": 0.0,
+    "anisotropy": 0.0,
+    "aim_nm": 0.0,
+    "tail_fraction": 0.0,
+    "drift_nm_s": 0.0,
+    "scale_error": 0.0,
+    "contamination": 0.0,
+}
+PROBLEM = Problem(-np.ones(3), np.ones(3), "maximise", "minus the distance", "bonds")
+
+
+def calm(**options: Any) -> StemMicroscope:
+    return StemMicroscope(**{"sample": SMALL, **CALM, **options})
+
+
+def played(core: StemMicroscope, task: MoveDopant, agent: Any, seed: int) -> tuple[float, int, bool, Any]:
+    """Seconds, steps, whether the last goal was reached, and the environment."""
+    env = Environment(Embedded(core), task)
+    observation, info = env.reset(seed=seed)
+    agent.begin(PROBLEM, seed)
+    seconds, accepted = 0.0, np.zeros(0, dtype=bool)
+    for step in range(task.tries):
+        decision = agent.act(observation)
+        observation, reward, terminated, _, info = env.step(decision.action.astype(np.float32))
+        seconds += info["seconds"]
+        accepted = np.append(accepted, info["accepted"])
+        value = float(info.get("value", np.nan))
+        cost = info["seconds"], info["electrons"]
+        agent.tell(Transition(step, decision, value, accepted, reward, observation, terminated, *cost))
+        if terminated:
+            break
+    return seconds, step + 1, bool(observation["progress"][1] >= 1.0), env
+
+
+def test_greedy_brings_silicon_to_its_target() -> None:
+    ends = [played(calm(), MoveDopant(), GreedyHops(), seed) for seed in range(12)]
+    assert sum(end[2] for end in ends) >= 11
+    assert np.mean([end[0] for end in ends]) < 60.0
+
+
+def test_the_dopant_and_its_target_are_followed_while_the_sample_drifts() -> None:
+    core = calm(drift_nm_s=0.003)
+    task = MoveDopant(goals=3)
+    for seed in range(4):
+        _, _, reached, env = played(core, task, GreedyHops(), seed)
+        state, truth = env._state, env.instrument.truth()
+        silicon = truth["positions_nm"][int(truth["silicon"][0])]
+        seen = silicon + truth["drift_nm"]
+        np.testing.assert_allclose(state.dopant_nm[0], seen, atol=0.02)
+        assert reached
+
+
+def test_hops_are_rewarded_less_the_later_they_come() -> None:
+    task = MoveDopant(price_per_s=0.0)
+    env = Environment(Embedded(calm()), task)
+    observation, _ = env.reset(seed=1)
+    agent = GreedyHops()
+    agent.begin(PROBLEM, 0)
+    seconds, reward, terminated = 0.0, 0.0, False
+    while not terminated:
+        assert reward == 0.0
+        observation, reward, terminated, _, info = env.step(agent.act(observation).action.astype(np.float32))
+        seconds += info["seconds"]
+    assert reward == pytest.approx(task.discount_per_s**seconds)
+
+
+def test_a_dopant_that_is_not_found_ends_the_episode() -> None:
+    env = Environment(Embedded(calm(sample=Graphene(3.0, 3.0, silicon=0, nitrogen=1))), MoveDopant())
+    env.reset(seed=0)
+    _, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
+    assert terminated
+    assert reward < -0.9
+    assert "value" not in info
+
+
+def test_vector_and_single_environments_agree_bit_for_bit() -> None:
+    core, task = StemMicroscope(sample=SMALL), MoveDopant(tries=6, goals=2)
+    rng = np.random.default_rng(0)
+    actions = rng.uniform(-1, 1, (5, 4, 3)).astype(np.float32)
+    many = VectorEnvironment(dataclasses.replace(core, in_place=True), task, 4)
+    together = [many.reset(seed=10)[0]]
+    rewards = []
+    for action in actions:
+        observation, reward, *_ = many.step(action)
+        together.append(observation)
+        rewards.append(reward)
+    for row in range(4):
+        one = Environment(Embedded(core), task)
+        alone = [one.reset(seed=10 + row)[0]]
+        for step in range(5):
+            observation, reward, *_ = one.step(actions[step, row])
+            assert reward == rewards[step][row]
+            alone.append(observation)
+        for a, b in zip(alone, together, strict=True):
+            for name in a:
+                np.testing.assert_array_equal(a[name], b[name][row])
+
+
+def test_it_is_registered_with_gymnasium() -> None:
+    from gymnasium.utils.env_checker import check_env
+
+    env = gymnasium.make("environments:MoveDopant-v0")
+    check_env(env.unwrapped, skip_render_check=True)
+
+
+def test_the_greedy_agent_aims_short_of_the_neighbour_nearest_to_the_target() -> None:
+    ways = np.array([[0.71, 0.0], [-0.355, 0.615], [-0.355, -0.615]])
+    observation = {"neighbours": ways.ravel(), "target": np.array([-1.0, 3.0]), "last": np.zeros(2)}
+    agent = GreedyHops()
+    agent.begin(PROBLEM, 0)
+    np.testing.assert_allclose(agent.act(observation).action[:2], 0.85 * ways[1], rtol=1e-9)
+    assert situation(observation).reach_nm == pytest.approx(0.2, rel=1e-3)
+    with pytest.raises(AgentError, match="neighbours"):
+        agent.act({"target": np.zeros(2)})
+
+
+def test_the_learning_agent_finds_the_rate_and_the_offset_of_the_beam() -> None:
+    agent = LearningHops(particles=500)
+    core = dataclasses.replace(calm(), aim_nm=0.03)
+    _, steps, _, env = played(core, MoveDopant(goals=12, tries=80), agent, 3)
+    truth, beliefs = env.instrument.truth(), agent.beliefs()
+    interval = dict(zip(beliefs["names"], np.array(beliefs["interval_95"]), strict=True))
+    assert steps > 20
+    rate = HopLaw().largest_rate_s
+    assert 0.5 * interval["largest_rate_s"][0] < rate < 2.0 * interval["largest_rate_s"][1]
+    assert np.diff(interval["largest_rate_s"])[0] < 1.0
+    for axis, name in enumerate(("offset_x_nm", "offset_y_nm")):
+        low, high = interval[name]
+        assert low - 0.015 < truth["aim_nm"][axis] < high + 0.015
+
+
+def test_the_learning_agent_survives_save_and_restore() -> None:
+    agent, again = LearningHops(particles=200), LearningHops(particles=200)
+    _, _, _, env = played(calm(), MoveDopant(tries=8), agent, 2)
+    again.begin(PROBLEM, 2)
+    again.restore(agent.state())
+    observation = env._observation()
+    np.testing.assert_array_equal(agent.act(observation).action, again.act(observation).action)
+    np.testing.assert_array_equal(agent.beliefs()["mean"], again.beliefs()["mean"])
+
+
+def test_the_oracle_is_told_the_law() -> None:
+    law = HopLaw()
+    oracle = LearningHops(parameters=(law.largest_rate_s, law.aim, law.width, 0.02, 0.0), caution=0.0)
+    oracle.begin(PROBLEM, 0)
+    ways = np.array([[0.71, 0.0], [-0.355, 0.615], [-0.355, -0.615]])
+    observation = {"neighbours": ways.ravel(), "target": np.array([3.0, 0.0]), "last": np.zeros(2)}
+    decision = oracle.act(observation)
+    assert 0.2 * decision.action[0] == pytest.approx(0.85 * 0.142 - 0.02, abs=0.006)
+    assert len(oracle.parameters or ()) == len(HOP)
+    with pytest.raises(AgentError, match="numbers"):
+        LearningHops(parameters=(1.0,))
+
+
+def test_what_cannot_serve_is_refused() -> None:
+    with pytest.raises(NotSupported, match="which move_dopant needs"):
+        MoveDopant().check(Flat().describe())
+    with pytest.raises(OutOfReach, match="margin"):
+        MoveDopant(margin_nm=3.0).check(calm().describe())
+    with pytest.raises(ValueError, match="no neighbours"):
+        MoveDopant(looks=Looks(size_nm=0.2))
