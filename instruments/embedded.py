@@ -92,7 +92,7 @@ class _Done:
 
 
 _CHUNK_S = 0.05
-_FEWEST, _MOST_UNPACED = 8, 10_000
+_FEWEST, _MOST_UNPACED, _AT_ONCE = 8, 10_000, 100
 
 
 class Embedded:
@@ -227,6 +227,8 @@ class Embedded:
         chunks = max(_FEWEST, math.ceil(seconds * (self._pace or 1.0) / _CHUNK_S))
         if self._pace == 0:
             chunks = min(chunks, _MOST_UNPACED)
+            if chunks <= _AT_ONCE and type(stop) is threading.Event:  # over before anybody could set it
+                return 0.0 if stop.is_set() or self._safe.is_set() else 1.0
         pause = self._pace * seconds / chunks
         for chunk in range(chunks):
             if stop.is_set() or (self._safe.wait(pause) if pause else self._safe.is_set()):

@@ -37,7 +37,7 @@ class Request:
     """Base of all requests. Raises InvalidRequest when a field is outside its range."""
 
     def __post_init__(self) -> None:
-        said = misfits(self) or violations(self) + self.contradictions()
+        said = misfits(self) or violations(self) or self.contradictions()
         if said:
             raise InvalidRequest(f"{self.kind}: " + "; ".join(said))
 
