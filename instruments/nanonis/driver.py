@@ -1,0 +1,325 @@
+"""A Nanonis controller as an instrument: set, read back, act, and never take a clamped or empty answer for data."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instruments.capabilities import Capabilities, Field
+from instruments.cost import Cost
+from instruments.errors import Closed, DataInvalid, HardwareFault, NotSupported, OutOfReach, Stopped
+from instruments.measurement import Axis, Channel, Measurement
+from instruments.nanonis.commands import BIAS_COLUMN, SIGNALS
+from instruments.nanonis.connection import Connection
+from instruments.requests import Approach, BiasSpectroscopy, Request, ScanImage, SetFeedback, TipPulse, Withdraw
+from instruments.seam import Stop
+from physics_priors.bounds import Bounds
+
+_M = 1e-9
+_POLL_S = 0.01
+_KEPT = 256
+_OLDEST = 10_000
+"""Releases of the real-time engine before this one are not known to speak these commands."""
+
+
+class Nanonis:
+    """Scans, bias spectroscopy by segments, pulses, feedback, approach and withdrawal; positions in the scan frame.
+
+    Everything that is set is read back, because the controller clamps without a word. After `make_safe` the tip is off
+    the surface: the next request approaches first. Costs are computed from the settings: contact path and force are
+    not known here. The line time back is that forward; frames are scanned from the lowest y up.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: Annotated[int, Bounds("", 0, 65535)] = 6501,
+        *,
+        timeout_s: Annotated[float, Bounds("s", 0.0, 3600.0, open_low=True)] = 30.0,
+        bias_limit_V: Annotated[float, Bounds("V", 0.0, 1000.0, open_low=True)] = 10.0,
+        force_limit_nN: Annotated[float, Bounds("nN", 0.0, open_low=True)] = 1000.0,
+        travel_nm_s: Annotated[float, Bounds("nm/s", 0.0, open_low=True)] = 1000.0,
+        approach_s: Annotated[float, Bounds("s", 0.0, 3600.0)] = 60.0,
+    ) -> None:
+        """A call that is not answered for `timeout_s` is lost; the longest spectroscopy must be shorter."""
+        self._host, self._port, self._timeout_s = host, port, timeout_s
+        self._bias_limit_V, self._force_limit_nN = bias_limit_V, force_limit_nN
+        self._travel_nm_s, self._approach_s = travel_nm_s, approach_s
+        self._open: Connection | None = None
+        self._aside: Connection | None = None
+        self._signals: list[str] = []
+        self._known: Capabilities | None = None
+        self._at_nm = (0.0, 0.0)
+        self._busy, self._opening = threading.RLock(), threading.RLock()
+        self._ended, self._safe, self._closed = threading.Event(), False, False
+        self._done: OrderedDict[str, Measurement] = OrderedDict()
+        self._ways: Mapping[type[Request], Callable[[Any, Stop], Mapping[str, Channel]]] = {
+            ScanImage: self._scan,
+            BiasSpectroscopy: self._sweep,
+            TipPulse: self._pulse,
+            SetFeedback: self._regulate,
+            Approach: lambda request, stop: self._approach(stop),
+            Withdraw: lambda request, stop: self._withdraw(),
+        }
+
+    def describe(self) -> Capabilities:
+        with self._opening:
+            if self._closed:
+                raise Closed(f"the connection to the Nanonis controller at {self._host} was closed: open a new one")
+            if self._known is None:
+                self._known = self._connect()
+            return self._known
+
+    def price(self, request: Request) -> Cost:
+        known = self.describe()
+        request.__post_init__()
+        if request.kind not in known.requests:
+            raise NotSupported(f"{known.name} has no {request.kind}; it has {', '.join(sorted(known.requests))}")
+        self._within(request, known)
+        return self._cost(request)
+
+    def acquire(self, request: Request, *, id: str, stop: Stop) -> Measurement:
+        with self._busy:
+            self.describe()
+            if id in self._done:
+                return self._done[id]
+            price = self.price(request)
+            self._ended.clear()
+            if stop.is_set():
+                raise Stopped(f"{request.kind} {id!r} was ended before it began")
+            if self._safe and not isinstance(request, (Approach, Withdraw)):
+                self._approach(stop)
+            measurement = self._measured(request, id, price, self._channels(request, stop))
+            self._done[id] = measurement
+            while len(self._done) > _KEPT:
+                self._done.popitem(last=False)
+            return measurement
+
+    def lookup(self, id: str) -> Measurement | None:
+        self.describe()
+        return self._done.get(id)
+
+    def make_safe(self) -> None:
+        if self._aside is None or self._closed:
+            return
+        self._ended.set()
+        self._safe = True
+        for name, arguments in (("Scan.Action", (1, 0)), ("BiasSpectr.Stop", ()), ("ZCtrl.Withdraw", (1, 10_000))):
+            self._aside.call(name, *arguments)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        try:
+            self.make_safe()
+        finally:
+            self._closed = True
+            for connection in (self._open, self._aside):
+                if connection is not None:
+                    connection.close()
+
+    def _connect(self) -> Capabilities:
+        self._open, self._aside = (Connection(self._host, self._port, self._timeout_s) for _ in range(2))
+        product, version, _, engine = self._open.call("Util.VersionGet")
+        if engine < _OLDEST:
+            raise NotSupported(f"real-time engine {engine} of {product}: this driver knows {_OLDEST} and later")
+        self._signals = self._open.call("Signals.NamesGet")[0]
+        width, height, _ = (side / _M for side in self._open.call("Piezo.RangeGet"))
+        channels = {SIGNALS[name][0]: SIGNALS[name][1] for name in self._signals if name in SIGNALS}
+        nothing: dict[str, str] = {}
+        volts = Bounds("V", -self._bias_limit_V, self._bias_limit_V)
+        return Capabilities(
+            name=f"nanonis {version}",
+            family="SPM",
+            simulated="twin" in product,
+            requests=frozenset(cls.__name__ for cls in self._ways),
+            field=Field((0.0, 0.0), (round(width, 3), round(height, 3))),
+            channels={"ScanImage": channels, "BiasSpectroscopy": channels}
+            | dict.fromkeys(("TipPulse", "SetFeedback", "Approach", "Withdraw"), nothing),
+            limits={
+                **dict.fromkeys(("low_V", "high_V", "bias_V"), volts),
+                "dwell_s": Bounds("s", 1e-5, 10.0),
+                "width_s": Bounds("s", 1e-6, 1000.0),
+                "setpoint_nN": Bounds("nN", 0.0, self._force_limit_nN),
+            },
+        )
+
+    def _within(self, request: Request, known: Capabilities) -> None:
+        """Raise OutOfReach before anything is sent."""
+        places = request.places_nm()
+        if len(places) and not known.field.contains(places):
+            raise OutOfReach(f"{request.kind} reaches beyond {known.field}")
+        for name, allowed in known.limits.items():
+            value = getattr(request, name, None)
+            if value is not None and not allowed.contains(value):
+                raise OutOfReach(f"{name}={value:g} is outside {allowed}")
+        if isinstance(request, BiasSpectroscopy) and not request.low_V < 0 < request.high_V:
+            raise OutOfReach("sweeps go through 0 V here: low_V below it, high_V above")
+
+    def _cost(self, request: Request) -> Cost:
+        places = request.places_nm()
+        way_nm = math.dist(self._at_nm, places[0]) if len(places) else 0.0
+        way_s = way_nm / self._travel_nm_s + (self._approach_s if self._safe else 0.0)
+        if isinstance(request, ScanImage):
+            return Cost(way_s + 2 * request.dwell_s * request.shape[0] * request.shape[1])
+        if isinstance(request, BiasSpectroscopy):
+            seconds = request.points * request.cycles * request.dwell_s
+            return Cost(way_s + seconds, bias_V_s=request.peak_bias_V() * seconds)
+        if isinstance(request, TipPulse):
+            return Cost(way_s + request.width_s, bias_V_s=abs(request.bias_V) * request.width_s)
+        return Cost(way_s if isinstance(request, Approach) else 0.0)
+
+    def _measured(self, request: Request, id: str, price: Cost, channels: Mapping[str, Channel]) -> Measurement:
+        reached = min((_reached(channel.values) for channel in channels.values()), default=1.0)
+        if reached == 0.0:
+            raise Stopped(f"{request.kind} {id!r} was ended before its first row was complete")
+        places = request.places_nm()
+        if len(places):
+            self._at_nm = (float(places[-1][0]), float(places[-1][1]))
+        note = "" if reached == 1.0 else f"ended early: {100 * reached:.0f} % of {request.kind} was carried out"
+        return Measurement(id, request, channels, price.scaled(reached), reached == 1.0, self._at_nm, {}, note)
+
+    def _channels(self, request: Request, stop: Stop) -> Mapping[str, Channel]:
+        try:
+            return self._ways[type(request)](request, stop)
+        except HardwareFault as error:
+            if stop.is_set() or self._ended.is_set():
+                raise Stopped(f"{request.kind} was ended: {error}") from None
+            raise
+
+    def _scan(self, request: ScanImage, stop: Stop) -> Mapping[str, Channel]:
+        (rows, columns), line_s = request.shape, request.dwell_s * request.shape[1]
+        frame = [*(v * _M for v in (*request.center_nm, *request.size_nm)), math.degrees(request.rotation_rad)]
+        wanted = [i for i, name in enumerate(self._signals) if name in SIGNALS]
+        speed_m_s = request.size_nm[0] * _M / line_s
+        self._set("Scan.Frame", frame)
+        self._set("Scan.Buffer", [wanted, columns, rows])
+        self._set("Scan.Speed", [speed_m_s, speed_m_s, line_s, line_s, 2, 1.0])
+        self._call("Scan.Action", 0, 1)
+        while self._call("Scan.StatusGet")[0]:
+            if stop.is_set() or self._ended.is_set():
+                self._call("Scan.Action", 1, 0)
+            time.sleep(_POLL_S)
+        y, x = (_axis(n, size) for n, size in ((rows, request.size_nm[1]), (columns, request.size_nm[0])))
+        found = {}
+        for index in wanted:
+            said, data, up = self._call("Scan.FrameDataGrab", index, 1)
+            if said != self._signals[index] or data.shape != request.shape:
+                raise DataInvalid(f"asked for {self._signals[index]} {request.shape}, {said} {data.shape} came")
+            channel, unit, scale = SIGNALS[said]
+            values = np.asarray(data if up else data[::-1], np.float64) * scale
+            found[channel] = Channel(values, unit, (Axis("y", "nm", y), Axis("x", "nm", x)))
+        return found
+
+    def _sweep(self, request: BiasSpectroscopy, stop: Stop) -> Mapping[str, Channel]:
+        self._move(request.position_nm)
+        start, end = [0.0, request.high_V, request.low_V], [request.high_V, request.low_V, 0.0]
+        span = request.high_V - request.low_V
+        first, middle = (round(request.points * part / (2 * span)) for part in (request.high_V, span))
+        steps, each = [first, middle, request.points - first - middle], [1.0, 1.0, 1.0]
+        seconds = [request.dwell_s * one for one in each]
+        self._call("BiasSpectr.Open")
+        self._call("BiasSpectr.MLSModeSet", "MLS")
+        self._call("BiasSpectr.MLSValsSet", 3, start, end, [0.0] * 3, [0.0] * 3, seconds, steps, [0] * 3)
+        self._call("BiasSpectr.PropsSet", 0, request.cycles, 2, request.points, 0.0, 2, 2)
+        names, data, _ = self._watched(stop)
+        if data.shape != (len(names), request.points * request.cycles) or BIAS_COLUMN not in names:
+            raise DataInvalid(f"asked for {request.points * request.cycles} points, {names} {data.shape} came")
+        table = dict(zip(names, np.asarray(data, np.float64), strict=True))
+        bias_V = table.pop(BIAS_COLUMN)
+        peaks = (float(np.nanmin(bias_V)), float(np.nanmax(bias_V)))
+        if max(abs(peaks[0] - request.low_V), abs(peaks[1] - request.high_V)) > 0.2 * span:
+            raise HardwareFault(f"asked for {request.low_V:g} to {request.high_V:g} V, the sweep went {peaks} V")
+        axis = (Axis("bias", "V", bias_V),)
+        return {
+            SIGNALS[n][0]: Channel(v * SIGNALS[n][2], SIGNALS[n][1], axis) for n, v in table.items() if n in SIGNALS
+        }
+
+    def _watched(self, stop: Stop) -> list[Any]:
+        """The spectroscopy, which blocks its connection, stopped by the other one where that is wanted."""
+        over = threading.Event()
+        watch = threading.Thread(target=self._stop_sweep, args=(stop, over), daemon=True)
+        watch.start()
+        try:
+            return self._call("BiasSpectr.Start", 1, "")
+        finally:
+            over.set()
+            watch.join()
+
+    def _stop_sweep(self, stop: Stop, over: threading.Event) -> None:
+        assert self._aside is not None
+        while not over.wait(_POLL_S):
+            if stop.is_set() or self._ended.is_set():
+                self._aside.call("BiasSpectr.Stop")  # again and again: one that comes before the start is lost
+
+    def _pulse(self, request: TipPulse, stop: Stop) -> Mapping[str, Channel]:
+        self._move(request.position_nm)
+        self._call("Bias.Pulse", 1, request.width_s, request.bias_V, 0, 2)
+        return {}
+
+    def _regulate(self, request: SetFeedback, stop: Stop) -> Mapping[str, Channel]:
+        if request.setpoint_nN is not None:
+            self._set("ZCtrl.Setpnt", [request.setpoint_nN * 1e-9])
+        if request.setpoint_pA is not None:
+            self._set("ZCtrl.Setpnt", [request.setpoint_pA * 1e-12])
+        if request.proportional is not None or request.integral_Hz is not None:
+            proportional, time_s, integral = self._call("ZCtrl.GainGet")
+            chosen = (request.proportional, request.integral_Hz)
+            gains = [new if new is not None else old for new, old in zip(chosen, (proportional, integral), strict=True)]
+            self._set("ZCtrl.Gain", [gains[0], time_s, gains[1]])
+        self._set("ZCtrl.OnOff", [int(request.on)])
+        return {}
+
+    def _approach(self, stop: Stop) -> Mapping[str, Channel]:
+        self._call("AutoApproach.Open")
+        self._call("AutoApproach.OnOffSet", 1)
+        while self._call("AutoApproach.OnOffGet")[0]:
+            if stop.is_set() or self._ended.wait(_POLL_S):
+                self._call("AutoApproach.OnOffSet", 0)
+                raise Stopped("the approach was ended")
+        self._safe = False
+        return {}
+
+    def _withdraw(self) -> Mapping[str, Channel]:
+        self._call("ZCtrl.Withdraw", 1, int(1000 * self._timeout_s))
+        self._safe = True
+        return {}
+
+    def _move(self, position_nm: Sequence[float]) -> None:
+        x_m, y_m = (v * _M for v in position_nm)
+        self._call("FolMe.XYPosSet", x_m, y_m, 1)
+        _followed("FolMe.XYPos", [x_m, y_m], self._call("FolMe.XYPosGet", 1))
+
+    def _set(self, name: str, values: Sequence[Any]) -> None:
+        """Set, and read back what became of it; raises HardwareFault where it did not follow."""
+        self._call(name + "Set", *values)
+        _followed(name, values, self._call(name + "Get"))
+
+    def _call(self, name: str, *arguments: Any) -> list[Any]:
+        assert self._open is not None
+        return self._open.call(name, *arguments)
+
+
+def _followed(name: str, asked: Sequence[Any], got: Sequence[Any]) -> None:
+    for one, other in zip(asked, got, strict=True):
+        one, other = (np.asarray(value, np.float64) for value in (one, other))
+        if one.shape != other.shape or np.any(np.abs(one - other) > 1e-12 + 1e-5 * np.abs(one)):
+            raise HardwareFault(f"{name} was set to {list(asked)} and reads {list(got)}: the controller clamped it")
+
+
+def _reached(values: NDArray[Any]) -> float:
+    """The share of leading rows without a gap."""
+    gaps = np.isnan(values).reshape(len(values), -1).any(axis=1)
+    return 1.0 if not gaps.any() else float(np.argmax(gaps)) / len(values)
+
+
+def _axis(points: int, size_nm: float) -> NDArray[np.float64]:
+    """Centres of pixels [nm], relative to the middle of the frame."""
+    return (np.arange(points) + 0.5) / points * size_nm - size_nm / 2
