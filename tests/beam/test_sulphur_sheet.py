@@ -350,3 +350,24 @@ def test_charge_moves_the_beam_while_it_dwells_and_leaks_while_it_is_blanked() -
     rested = dataclasses.replace(core, latency_s=5.0)
     later, _ = rested.perform(after, rows(Dwell((0.0, 0.0), 1e-5, 1e-5), 1), keys.fold(root, 2))
     assert later.charge_V[0] < 1e-4
+
+
+def test_etching_at_a_hole_is_the_gas_s_affair_so_equal_doses_at_different_currents_differ() -> None:
+    etched = []
+    for current_pA, dwell_s in ((2.0, 5e-2), (200.0, 5e-4)):
+        core = sheet(etching=1.0, current_pA=current_pA, fewest_sulphur=0, flyback_s=0.0)
+        roots = keys.keys(np.arange(16))
+        world = core.begin(roots, {})
+        hole = core.sites.of_kind("metal")[:4]
+        species = world.species.copy()
+        species[:, hole] = 0
+        world = dataclasses.replace(world, species=species, loss_nm2=np.zeros_like(world.loss_nm2))
+        for name, value in (("pressure_Pa", 1e-6), ("sticking", 0.1), ("dissociation_barn", 1e4)):
+            world.hidden[name][:] = value
+        after, result = core.perform(world, rows(frame(core, dwell_s), 16), keys.fold(roots, 1))
+        etched.append((vacant(core, after).sum(1), result.cost.electrons[0]))
+    (slow, slow_dose), (fast, fast_dose) = etched
+    assert slow_dose == pytest.approx(fast_dose)
+    error = np.hypot(slow.std(), fast.std()) / np.sqrt(16)
+    assert slow.mean() - fast.mean() > 3 * error
+    assert slow.mean() > 1
