@@ -74,6 +74,6 @@ def failed_loops() -> Measured:
 
 
 def _numbers(name: str) -> Any:
-    from experiments.spm_data.__main__ import analyse, data_folder
+    from experiments.spm_data.sets import analyse, data_folder
 
     return dict(analyse(name, data_folder()).numbers)

@@ -65,7 +65,7 @@ def _wrong_classes(agent: Any, seed: int) -> float:
     from environments.recognition.recogniser import Recogniser
     from environments.sweeps import Spectrum
     from environments.tasks.recognise import Recognise
-    from experiments.spm_data.__main__ import data_folder
+    from experiments.spm_data.sets import data_folder
     from instruments.embedded import Embedded
     from instruments.replay.replay import Replay
 

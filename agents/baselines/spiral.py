@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -16,14 +17,14 @@ from physics_priors.bounds import Bounds
 Waypoints = NDArray[np.float64]
 
 
-class Following(Remembering):
+class Following(Remembering, ABC):
     """Takes the waypoints [n, 2] of a path in the unit square one after the other, then backwards, and so on."""
 
     shape = "path"
 
+    @abstractmethod
     def path(self) -> Waypoints:
         """The waypoints."""
-        raise NotImplementedError
 
     def begin(self, problem: Problem, seed: int) -> None:
         super().begin(problem, seed)

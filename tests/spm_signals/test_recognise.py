@@ -143,7 +143,7 @@ def test_the_most_uncertain_places_teach_more_than_random_ones(data_folder: Path
     wrong = {}
     for adaptive in (True, False):
         env = Environment(Embedded(core), task)
-        observation, _ = walked(env, adaptive, 1, 100)
+        observation, _ = walked(env, adaptive, 1, 80)
         every = np.asarray(core.recording.spectra.values, dtype=float).reshape(1024, -1)
         true = task.verdicts(env._state, 0, every)
         wrong[adaptive] = np.mean((observation["class_map"] > 0.5) != true)

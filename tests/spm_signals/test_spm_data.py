@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.spm_data.__main__ import analyse, main
+from experiments.spm_data.__main__ import main
 from experiments.spm_data.igor import two_domains
+from experiments.spm_data.sets import analyse
 from experiments.spm_data.writing import Scan, compare
 
 
@@ -62,10 +63,10 @@ def test_an_igor_wave_is_read_with_its_extra(data_folder: Path):
 
 
 def test_the_command_writes_numbers_and_a_picture(data_folder: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["spiral", "--data", str(data_folder), "--out", "here"]) == 0
-    told = json.loads(Path("here/spiral.json").read_text())
-    assert f"{told['random_rmse']:.6g}" in capsys.readouterr().out
-    assert Path("here/spiral.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["writing", "--data", str(data_folder), "--out", "here"]) == 0
+    told = json.loads(Path("here/writing.json").read_text())
+    assert f"{told['frame_1_to_2_changed']:.6g}" in capsys.readouterr().out
+    assert Path("here/writing.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_set_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]):
