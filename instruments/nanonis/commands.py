@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "AutoApproach.OnOffGet": ("", "H"),
     "FolMe.XYPosSet": ("d d I", ""),  # m, m, wait
     "FolMe.XYPosGet": ("I", "d d"),
+    "FolMe.SpeedSet": ("f I", ""),  # m/s; 1 to use it, 0 for that of the scan
+    "FolMe.SpeedGet": ("", "f I"),
     "Piezo.RangeGet": ("", "f f f"),  # m
     "Scan.FrameSet": ("f f f f f", ""),  # centre x, y, width, height m, angle deg
     "Scan.FrameGet": ("", "f f f f f"),

@@ -6,6 +6,7 @@ import itertools
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from instruments.requests import (
     Request,
     ScanImage,
     SetFeedback,
+    TipPath,
     TipPulse,
     Withdraw,
 )
@@ -41,8 +43,13 @@ class Controller:
     pixels and lines to `clamp_pixels`.
     """
 
-    def __init__(self, instrument: Instrument, clamp_V: float = 10.0, clamp_pixels: int = 4096) -> None:
-        self.instrument = instrument
+    def __init__(
+        self, instrument: Instrument, clamp_V: float = 10.0, clamp_pixels: int = 4096, engine: int = 14000
+    ) -> None:
+        """`engine` is the release of the real-time engine that it says it has."""
+        self.instrument, self._engine = instrument, engine
+        self.heard: Counter[str] = Counter()
+        """How often each command came."""
         self._known = instrument.describe()
         self._clamp_V, self._clamp_pixels = clamp_V, clamp_pixels
         self._channels = [c for c in self._known.channels["ScanImage"] if c in _CHANNELS]
@@ -55,7 +62,7 @@ class Controller:
         self._said = ""
         self._bias_V, self._feedback, self._setpoint = 0.0, 1, 1e-9
         self._gains = [1e-12, 1e-3, 1e-9]
-        self._xy_m = [0.0, 0.0]
+        self._xy_m, self._follow = [0.0, 0.0], [1e-6, 0]
         width, height = self._known.field.size_nm
         self._frame = [0.0, 0.0, width * _M / 2, height * _M / 2, 0.0]
         self._buffer: list[Any] = [[0], 64, 64]
@@ -82,7 +89,7 @@ class Controller:
                 raise Refused(str(error)) from None
 
     def _util_versionget(self) -> Any:
-        return ["Probewright twin under the Nanonis protocol", "Generic 5", 14000, 14000]
+        return ["Probewright twin under the Nanonis protocol", "Generic 5", self._engine, self._engine]
 
     def _signals_namesget(self) -> Any:
         return [self.signals]
@@ -149,7 +156,18 @@ class Controller:
 
     def _folme_xyposset(self, x_m: float, y_m: float, wait: int) -> None:
         width, height = (side * _M / 2 for side in self._known.field.size_nm)
+        before = self._here_nm()
         self._xy_m = [min(max(x_m, -width), width), min(max(y_m, -height), height)]
+        if self._bias_V and before != self._here_nm() and "TipPath" in self._known.requests:
+            self._stop.clear()
+            speed_nm_s = _float(self._follow[0] / _M)
+            self._acquire(TipPath((before, self._here_nm()), speed_nm_s, _float(self._bias_V)))
+
+    def _folme_speedset(self, speed_m_s: float, custom: int) -> None:
+        self._follow = [speed_m_s, custom]
+
+    def _folme_speedget(self) -> Any:
+        return self._follow
 
     def _folme_xyposget(self, wait: int) -> Any:
         return self._xy_m

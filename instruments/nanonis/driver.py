@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
@@ -18,12 +19,22 @@ from instruments.errors import Closed, DataInvalid, HardwareFault, NotSupported,
 from instruments.measurement import Axis, Channel, Measurement
 from instruments.nanonis.commands import BIAS_COLUMN, SIGNALS
 from instruments.nanonis.connection import Connection
-from instruments.requests import Approach, BiasSpectroscopy, Request, ScanImage, SetFeedback, TipPulse, Withdraw
+from instruments.requests import (
+    Approach,
+    BiasSpectroscopy,
+    Request,
+    ScanImage,
+    SetFeedback,
+    TipPath,
+    TipPulse,
+    Withdraw,
+)
 from instruments.seam import Stop
 from physics_priors.bounds import Bounds
 
 _M = 1e-9
 _POLL_S = 0.01
+_STROKE_S, _MOST_STROKES = 0.25, 400
 _KEPT = 256
 _OLDEST = 10_000
 """Releases of the real-time engine before this one are not known to speak these commands."""
@@ -64,6 +75,7 @@ class Nanonis:
             ScanImage: self._scan,
             BiasSpectroscopy: self._sweep,
             TipPulse: self._pulse,
+            TipPath: self._draw,
             SetFeedback: self._regulate,
             Approach: lambda request, stop: self._approach(stop),
             Withdraw: lambda request, stop: self._withdraw(),
@@ -142,7 +154,7 @@ class Nanonis:
             requests=frozenset(cls.__name__ for cls in self._ways),
             field=Field((0.0, 0.0), (round(width, 3), round(height, 3))),
             channels={"ScanImage": channels, "BiasSpectroscopy": channels}
-            | dict.fromkeys(("TipPulse", "SetFeedback", "Approach", "Withdraw"), nothing),
+            | dict.fromkeys(("TipPulse", "TipPath", "SetFeedback", "Approach", "Withdraw"), nothing),
             limits={
                 **dict.fromkeys(("low_V", "high_V", "bias_V"), volts),
                 "dwell_s": Bounds("s", 1e-5, 10.0),
@@ -174,6 +186,10 @@ class Nanonis:
             return Cost(way_s + seconds, bias_V_s=request.peak_bias_V() * seconds)
         if isinstance(request, TipPulse):
             return Cost(way_s + request.width_s, bias_V_s=abs(request.bias_V) * request.width_s)
+        if isinstance(request, TipPath):
+            path_nm = sum(math.dist(*ends) for ends in itertools.pairwise(request.points_nm))
+            seconds = path_nm / request.speed_nm_s
+            return Cost(way_s + seconds, bias_V_s=abs(request.bias_V) * seconds)
         return Cost(way_s if isinstance(request, Approach) else 0.0)
 
     def _measured(self, request: Request, id: str, price: Cost, channels: Mapping[str, Channel]) -> Measurement:
@@ -264,6 +280,22 @@ class Nanonis:
         self._call("Bias.Pulse", 1, request.width_s, request.bias_V, 0, 2)
         return {}
 
+    def _draw(self, request: TipPath, stop: Stop) -> Mapping[str, Channel]:
+        """Follow the path under bias; whatever happens, the bias is taken off again."""
+        first, *others = request.points_nm
+        self._move(first)
+        self._set("FolMe.Speed", [request.speed_nm_s * _M, 1])
+        try:
+            self._set("Bias.", [request.bias_V])
+            for point in _strokes(first, others, request.speed_nm_s):
+                if stop.is_set() or self._ended.is_set():
+                    raise Stopped("the path was ended on its way; its first strokes are drawn")
+                self._move(point)
+        finally:
+            self._set("Bias.", [0.0])
+            self._set("FolMe.Speed", [request.speed_nm_s * _M, 0])
+        return {}
+
     def _regulate(self, request: SetFeedback, stop: Stop) -> Mapping[str, Channel]:
         if request.setpoint_nN is not None:
             self._set("ZCtrl.Setpnt", [request.setpoint_nN * 1e-9])
@@ -312,6 +344,16 @@ def _followed(name: str, asked: Sequence[Any], got: Sequence[Any]) -> None:
         one, other = (np.asarray(value, np.float64) for value in (one, other))
         if one.shape != other.shape or np.any(np.abs(one - other) > 1e-12 + 1e-5 * np.abs(one)):
             raise HardwareFault(f"{name} was set to {list(asked)} and reads {list(got)}: the controller clamped it")
+
+
+def _strokes(first: Sequence[float], others: Sequence[Sequence[float]], speed_nm_s: float) -> list[list[float]]:
+    """The points of a path with others between them, so that none is further than _STROKE_S away: it can be stopped."""
+    points, at = [], np.asarray(first, float)
+    for point in others:
+        pieces = min(max(1, math.ceil(math.dist(at, point) / speed_nm_s / _STROKE_S)), _MOST_STROKES)
+        points += [(at + (np.asarray(point) - at) * (i + 1) / pieces).tolist() for i in range(pieces)]
+        at = np.asarray(point, float)
+    return points
 
 
 def _reached(values: NDArray[Any]) -> float:

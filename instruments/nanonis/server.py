@@ -102,6 +102,7 @@ def _answer(controller: Controller, name: str, body: bytes) -> bytes:
     if name not in COMMANDS:
         return trailer(f"unknown command {name}")
     takes, returns = COMMANDS[name]
+    controller.heard[name] += 1
     try:
         values = controller.handlers[name](*Reader(body).values(takes))
         return body_of(returns, values or []) + trailer()

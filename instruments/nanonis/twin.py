@@ -27,7 +27,7 @@ class NanonisTwin(Nanonis):
         clamp_V: Annotated[float, Bounds("V", 0.0, 1000.0, open_low=True)] = 10.0,
         clamp_pixels: Annotated[int, Bounds("pixels", 1, 65536)] = 4096,
         timeout_s: Annotated[float, Bounds("s", 0.0, 3600.0, open_low=True)] = 30.0,
-        bias_limit_V: Annotated[float, Bounds("V", 0.0, 1000.0, open_low=True)] = 8.0,
+        bias_limit_V: Annotated[float, Bounds("V", 0.0, 1000.0, open_low=True)] = 9.0,
         approach_s: Annotated[float, Bounds("s", 0.0, 3600.0)] = 60.0,
     ) -> None:
         """`port` 0 takes any that is free. What goes beyond clamp_V and clamp_pixels is clamped without a word."""
