@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,15 +47,21 @@ def residual() -> Measured:
 @figure("stem.multislice_tilt_depth", "nm")
 def tilt_depth() -> Measured:
     """Shift of the strontium column of 4 nm of SrTiO3 for each radian of mistilt, by multislice."""
-    from instruments.twins.stem.mistilt import mean_depth_nm
-
-    found = {name: _depth_nm(_oxide(4.0), place) for name, place in (("Sr", (0.0, 0.0)), ("Ti", (0.19525, 0.19525)))}
-    lengths = {name: _length_nm(3.905, depth, mean_depth_nm) for name, depth in found.items()}
+    case = _oxide(4.0)
+    columns = {"Sr": ((0.0, 0.0), 38), "Ti": ((0.19525, 0.19525), 22)}
+    found = {name: _depth_nm(case, place) for name, (place, _) in columns.items()}
+    depths = {name: _depths_nm(case, number) for name, (_, number) in columns.items()}
+    lengths = {name: _length_nm(depths[name], found[name]) for name in columns}
     return Measured(
         value=found["Sr"],
         reference=found["Ti"],
-        compared="strontium against titanium column; half of the thickness, 1.95 nm, is what a projection says",
-        details={"depth_nm": found, "attenuation_nm": lengths, "tilt_mrad": 4.0},
+        compared="strontium against titanium column; a projection says the mean depth of their atoms",
+        details={
+            "depth_nm": found,
+            "mean_depth_nm": {name: float(own.mean()) for name, own in depths.items()},
+            "attenuation_nm": lengths,
+            "tilt_mrad": 4.0,
+        },
     )
 
 
@@ -180,10 +185,16 @@ def _centre(line: Floats, seen: Floats) -> float:
     return float(-0.5 * slope / bend)
 
 
-def _length_nm(thickness_nm: float, depth_nm: float, mean_depth: Callable[[float, float], float]) -> float | None:
-    """Attenuation length whose column has its centre at that depth; None where even no attenuation is too shallow."""
-    if depth_nm >= 0.5 * thickness_nm:
+def _depths_nm(case: _Case, number: int) -> Floats:
+    """Depths of the atoms of one element, each once."""
+    return np.unique(np.round(case.positions_nm[case.species == number, 2], 6))
+
+
+def _length_nm(depths_nm: Floats, found_nm: float) -> float | None:
+    """Attenuation length with which a column has its centre at that depth; None where none is short enough or needed."""
+    from instruments.twins.stem.mistilt import mean_depth_nm
+
+    if not depths_nm[0] < found_nm < depths_nm.mean():
         return None
-    lengths = np.geomspace(0.02, 1e3, 4000) * thickness_nm
-    depths = np.array([mean_depth(thickness_nm, float(length)) for length in lengths])
-    return float(np.interp(depth_nm, depths, lengths))
+    lengths = np.geomspace(0.05, 1e3, 4000)
+    return float(np.interp(found_nm, [mean_depth_nm(depths_nm, float(length)) for length in lengths], lengths))

@@ -5,7 +5,7 @@ import pytest
 
 from instruments.errors import InvalidRequest
 from instruments.twins.stem.canvas import canvas_over
-from instruments.twins.stem.mistilt import attenuation, displaced, mean_depth_nm
+from instruments.twins.stem.mistilt import ATTENUATION_NM, attenuation, displaced, mean_depth_nm
 from instruments.twins.stem.render import scattering_nm2, scene
 from physics_priors.optics.probe import Column
 
@@ -35,21 +35,23 @@ def test_a_tilted_column_stands_where_multislice_puts_it() -> None:
 
 
 def test_mean_depth() -> None:
-    assert mean_depth_nm(4.0, 1e9) == pytest.approx(2.0)
-    assert mean_depth_nm(100.0, 1.0) == pytest.approx(1.0)
-    assert mean_depth_nm(3.905, 1.34) == pytest.approx(1.116, rel=1e-2)
+    layers = np.arange(10) * 0.3905
+    assert mean_depth_nm(layers, 1e9) == pytest.approx(layers.mean())
+    assert mean_depth_nm(layers, 0.01) == pytest.approx(0.0, abs=1e-6)
+    assert mean_depth_nm(layers, ATTENUATION_NM[38]) == pytest.approx(1.116, rel=1e-2)
+    assert mean_depth_nm(layers + 0.19525, ATTENUATION_NM[22]) == pytest.approx(1.054, rel=1e-2)
 
 
 def test_elements_without_a_length_are_not_attenuated() -> None:
     atoms = np.array([[0.0, 0.0, 3.0], [0.0, 0.0, 3.0]])
-    np.testing.assert_allclose(attenuation(atoms, np.array([6, 38])), [1.0, np.exp(-3.0 / 1.34)])
+    np.testing.assert_allclose(attenuation(atoms, np.array([6, 38])), [1.0, np.exp(-3.0 / ATTENUATION_NM[38])])
 
 
 def test_impossible_tilts_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="tilt_rad"):
         displaced(np.zeros((1, 3)), np.array([0.5, 0.0]))
     with pytest.raises(InvalidRequest, match="positive"):
-        mean_depth_nm(-1.0, 1.0)
+        mean_depth_nm(np.ones(3), -1.0)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("abtem") is None, reason="needs the extra multislice")
