@@ -20,8 +20,8 @@ _NEIGHBOURS = 40
 _FIRST_LENGTH = 0.1
 """Of the field's side, until there are enough strokes to learn it."""
 _LEAST_STROKES = 3
-_LOCAL, _SHRINK = 1.0, 4.0
-"""Roughness is averaged over so many lengths, with so many average steps mixed in."""
+_LOCAL, _SHRINK, _STEPS = 1.0, 4.0, 64
+"""Roughness is averaged over so many lengths, with so many average steps mixed in, of the nearest steps only."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,17 @@ def rebuilt(track: Track, known: Covariance, targets: Floats) -> tuple[Floats, F
 
 def roughness(track: Track, known: Covariance, targets: Floats) -> Floats:
     """Local over mean size [m] of the steps along strokes, beyond their noise; 1 where nothing is known."""
+    from scipy.spatial import KDTree
+
     same = np.diff(track.stroke) == 0
     if same.sum() < 2:
         return np.ones(len(targets))
     middle = ((track.places[1:] + track.places[:-1]) / 2)[same]
     step = np.maximum(np.square(np.diff(track.values)[same]) - 2 * known.noise**2, 0.0)
     average = max(float(step.mean()), 1e-300)
-    away = np.square(known.scaled(targets)[:, None] - known.scaled(middle)[None]).sum(axis=2)
-    near = np.exp(-0.5 * away / _LOCAL**2)
-    local = (near @ step + _SHRINK * average) / (near.sum(axis=1) + _SHRINK)
+    count = min(_STEPS, len(step))
+    away, which = KDTree(known.scaled(middle)).query(known.scaled(targets), k=count)
+    near = np.exp(-0.5 * np.square(np.asarray(away).reshape(len(targets), count) / _LOCAL))
+    own = step[np.asarray(which).reshape(len(targets), count)]
+    local = ((near * own).sum(axis=1) + _SHRINK * average) / (near.sum(axis=1) + _SHRINK)
     return np.asarray(np.sqrt(local / average))
