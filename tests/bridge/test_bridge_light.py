@@ -1,8 +1,10 @@
 """The server's side loads nothing but pyzmq, msgpack and NumPy: the computers beside microscopes are like that."""
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 PROGRAM = """
 import json, sys, threading
@@ -48,3 +50,13 @@ def test_a_target_that_is_none_is_one_line() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: module 'instruments.twins.flat' has no attribute 'Flta'")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_a_server_loads_is_written_in_the_syntax_of_python_3_8() -> None:
+    ours = "m.__file__ for n, m in sys.modules.items() if n.startswith(('instruments', 'physics_priors'))"
+    program = f"import sys, instruments.bridge.__main__; print(*({ours}), sep=chr(10))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    paths = [Path(line) for line in done.stdout.splitlines()]
+    assert len(paths) > 25
+    for path in paths:
+        ast.parse(path.read_text(encoding="utf-8"), path.name, feature_version=(3, 8))
