@@ -37,7 +37,10 @@ def arrival_per_s(pressure_Pa: ArrayLike, mass_u: float = 32.0, temperature_K: f
 
 
 def etch_rate_per_s(arriving_per_s: ArrayLike, dissociation_barn: ArrayLike, flux_e_nm2_s: ArrayLike) -> Floats:
-    """Rate [1/s] at which an edge atom is taken: both steps in turn, as slow as the slower one."""
+    """Rate [1/s] at which an edge atom is taken under a steady flux: both steps in turn, as slow as the slower one.
+
+    Under a scanned probe the flux is the average over the frame: molecules stay until the beam comes.
+    """
     gas = not_negative(arriving_per_s, "arriving_per_s")
     beam = not_negative(dissociation_barn, "dissociation_barn") * BARN_NM2 * not_negative(flux_e_nm2_s, "flux_e_nm2_s")
     total = gas + beam

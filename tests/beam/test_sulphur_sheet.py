@@ -362,7 +362,7 @@ def test_etching_at_a_hole_is_the_gas_s_affair_so_equal_doses_at_different_curre
         species = world.species.copy()
         species[:, hole] = 0
         world = dataclasses.replace(world, species=species, loss_nm2=np.zeros_like(world.loss_nm2))
-        for name, value in (("pressure_Pa", 1e-6), ("sticking", 0.1), ("dissociation_barn", 1e4)):
+        for name, value in (("pressure_Pa", 1e-5), ("sticking", 1.0), ("dissociation_barn", 1e5)):
             world.hidden[name][:] = value
         after, result = core.perform(world, rows(frame(core, dwell_s), 16), keys.fold(roots, 1))
         etched.append((vacant(core, after).sum(1), result.cost.electrons[0]))

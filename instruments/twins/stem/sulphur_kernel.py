@@ -21,12 +21,13 @@ from instruments.twins.stem.sulphur_world import COLLAPSED, HEALED, HOPPED, LOST
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-FLUX, BRIGHT, LOSE, HOP, LOSS_RATE, HOP_RATE = 0, 1, 2, 3, 4, 5
-"""Rows of the work table [6, N]."""
+FLUX, BRIGHT, LOSE, HOP, LOSS_RATE, HOP_RATE, READY, EDGE = range(8)
+"""Rows of the work table [8, N]; READY is when a gas molecule sits on the atom, EDGE is 1 beside a hole."""
 _SULPHUR = 16
 _SUPPORT = 2
 """Metal neighbours that a sulphur atom needs; with fewer it goes with the metal."""
-_CLOCKS, _COUNTS, _WAITING = np.uint64(1), np.uint64(2), np.uint64(3)
+_CLOCKS, _COUNTS, _WAITING, _GAS = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+_ARRIVED = -2
 
 
 @njit(cache=True)
@@ -48,52 +49,84 @@ def expose(
     start_s: float,
     counts: Floats,
     landed: Floats,
+    loaded: NDArray[np.bool_],
+    blanked_s: float,
 ) -> tuple[float, int]:
     """Expose one world, in place; the seconds of exposure until its end, and the number of events ever logged.
 
     places [K, 2] and seconds [K] in order, cut at `limit_s`; `until` is (low, high, samples), samples 0 for never.
     counts [K] becomes the detected counts, NaN where it was not reached; `landed` [G, G] gets the electrons.
-    log [E, 4] rows are (instant, site, kind, destination).
+    log [E, 4] rows are (instant, site, kind, destination). `loaded` [N] says on which atoms a gas molecule sits, before
+    the `blanked_s` that went by without the beam, and then at the end.
     """
     bonded, hops, extent = sample[1], sample[2], sample[4]
     near_start, near = sample[5], sample[6]
     count_key, drawn = mixed(key, _COUNTS), np.zeros(1, np.uint64)
     clock_key = mixed(key, _CLOCKS)
-    work = np.zeros((6, len(species)))
+    work = np.zeros((8, len(species)))
     for i in range(len(species)):
         _wind(i, work, clock_key, drawn)
+    _arrivals(loaded, blanked_s, rates[3], mixed(key, _GAS), work)
     vacant = _vacant_neighbours(species, hops)
+    _mark_edges(species, bonded, work)
     spent, outside = 0.0, 0
     counts[:] = np.nan
     for k in range(len(places)):
         duration = min(seconds[k], limit_s - spent)
-        if duration <= 0.0:
+        if limit_s - spent <= 0.0:
             break
+        if duration <= 0.0:
+            continue
         first, last = _reach(places[k], extent, near_start)
         _shine(places[k], first, last, sample, tables, electrons_s, work[FLUX], work[BRIGHT])
         left, mean = duration, 0.0
         while True:
-            seen = _hazards(near[first:last], species, bonded, vacant, rates, work, tables[2])
-            pause, which, hopping = _next(near[first:last], species, work, left)
+            now = spent + duration - left
+            seen = _hazards(near[first:last], species, vacant, rates, work, tables[2], now)
+            pause, which, hopping = _next(near[first:last], work, left, now)
             mean += (background + seen) * electrons_s * pause
             for i in near[first:last]:
                 work[LOSE, i] -= pause * work[LOSS_RATE, i]
                 work[HOP, i] -= pause * work[HOP_RATE, i]
             left -= pause
+            if which == _ARRIVED:
+                continue
             if which < 0:
                 break
             instant = start_s + spent + duration - left
             logged = _happens(
                 which, hopping, instant, species, sample, vacant, work, clock_key, drawn, rates[5], log, logged
             )
+            loaded[which] = False
             vacant = _vacant_neighbours(species, hops)
+            _mark_edges(species, bonded, work)
         spent += duration
         _land(landed, places[k], extent, electrons_s * duration)
         counts[k] = poisson(mean, count_key, np.uint64(k)) if noisy else mean
         outside = outside + 1 if counts[k] < until[0] or counts[k] > until[1] else 0
         if until[2] > 0.0 and outside >= until[2]:
             break
+    for i in range(len(species)):
+        loaded[i] = species[i] == _SULPHUR and work[READY, i] <= spent
     return spent, logged
+
+
+@njit(cache=True)
+def _arrivals(loaded: NDArray[np.bool_], blanked_s: float, gas_s: float, key: np.uint64, work: Floats) -> None:
+    """When a gas molecule sits on each atom, in seconds of exposure: memoryless, so drawn anew for every request."""
+    for i in range(len(loaded)):
+        if loaded[i]:
+            work[READY, i] = -blanked_s
+        elif gas_s > 0.0:
+            work[READY, i] = -math.log(uniform(key, np.uint64(i))) / gas_s - blanked_s
+        else:
+            work[READY, i] = math.inf
+
+
+@njit(cache=True)
+def _mark_edges(species: Ints, bonded: Ints, work: Floats) -> None:
+    for i in range(len(species)):
+        work[EDGE, i] = 1.0 if species[i] == _SULPHUR and _metals(i, species, bonded) < 3 else 0.0
 
 
 @njit(cache=True, inline="always")
@@ -105,10 +138,11 @@ def _wind(i: int, work: Floats, key: np.uint64, drawn: NDArray[np.uint64]) -> No
 
 
 @njit(cache=True, inline="always")
-def _hazards(
-    sites: Ints, species: Ints, bonded: Ints, vacant: Ints, rates: Any, work: Floats, strength: Floats
-) -> float:
-    """Set the rates [1/s] of all sites in reach; the counts per electron that they make together."""
+def _hazards(sites: Ints, species: Ints, vacant: Ints, rates: Any, work: Floats, strength: Floats, now: float) -> float:
+    """Set the rates [1/s] of all sites in reach; the counts per electron that they make together.
+
+    Ejection is faster next to vacancies; an atom at a hole on which a gas molecule sits is etched as well.
+    """
     seen = 0.0
     for i in sites:
         work[LOSS_RATE, i] = work[HOP_RATE, i] = 0.0
@@ -116,20 +150,28 @@ def _hazards(
             continue
         seen += work[BRIGHT, i] * strength[species[i]]
         if species[i] == _SULPHUR:
-            work[LOSS_RATE, i] = _loss_rate(i, work[FLUX, i], vacant[i], species, bonded, rates)
+            rate = rates[0][i] * work[FLUX, i] * (1.0 + (rates[2] - 1.0) * min(vacant[i], 1))
+            if work[EDGE, i] > 0.0 and work[READY, i] <= now:
+                rate += rates[4] * work[FLUX, i]
+            work[LOSS_RATE, i] = rate
             work[HOP_RATE, i] = rates[1] * work[FLUX, i] * vacant[i]
     return seen
 
 
 @njit(cache=True, inline="always")
-def _next(sites: Ints, species: Ints, work: Floats, left: float) -> tuple[float, int, bool]:
-    """Time until the next event, its site, and whether it is a hop; (left, -1, False) where none comes before."""
+def _next(sites: Ints, work: Floats, left: float, now: float) -> tuple[float, int, bool]:
+    """Time until the next event, its site, and whether it is a hop; (left, -1, False) where none comes before.
+
+    A gas molecule that arrives at a hole's edge changes rates: the site is then _ARRIVED.
+    """
     pause, which, hopping = left, -1, False
     for i in sites:
         if work[LOSE, i] < work[LOSS_RATE, i] * pause:
             pause, which, hopping = work[LOSE, i] / work[LOSS_RATE, i], i, False
         if work[HOP, i] < work[HOP_RATE, i] * pause:
             pause, which, hopping = work[HOP, i] / work[HOP_RATE, i], i, True
+        if work[EDGE, i] > 0.0 and now < work[READY, i] < now + pause:
+            pause, which, hopping = work[READY, i] - now, _ARRIVED, False
     return pause, which, hopping
 
 
@@ -229,17 +271,6 @@ def brightness(places: Floats, sample: Any, tables: Any, species: Ints, out: Flo
         out[k] = 0.0
         for i in near[first:last]:
             out[k] += work[BRIGHT, i] * tables[2][species[i]]
-
-
-@njit(cache=True, inline="always")
-def _loss_rate(i: int, flux: float, vacant: int, species: Ints, bonded: Ints, rates: Any) -> float:
-    """Ejection, faster next to vacancies, and etching where the atom stands at a hole; per second."""
-    rate = rates[0][i] * flux * (1.0 + (rates[2] - 1.0) * min(vacant, 1))
-    if rates[3] > 0.0 and _metals(i, species, bonded) < 3:
-        beam = rates[4] * flux
-        if beam > 0.0:
-            rate += rates[3] * beam / (rates[3] + beam)
-    return rate
 
 
 @njit(cache=True, inline="always")

@@ -62,7 +62,16 @@ _PIXEL_NM: Final = 0.05
 class SulphurSheet:
     """The twin; see the module's text. Positions are in the sample frame, the field is the whole sheet, repeating."""
 
-    changing: ClassVar[tuple[str, ...]] = ("clock_s", "registered_nm", "species", "landed", "log", "logged", "charge_V")
+    changing: ClassVar[tuple[str, ...]] = (
+        "clock_s",
+        "registered_nm",
+        "species",
+        "landed",
+        "log",
+        "logged",
+        "loaded",
+        "charge_V",
+    )
 
     sample: Dichalcogenide = field(default_factory=lambda: Dichalcogenide("W", 4.0, 4.0))
     energy_keV: Annotated[float, RANGE_KEV] = 60.0
@@ -135,6 +144,7 @@ class SulphurSheet:
             landed=np.zeros((rows, *shape)),
             log=np.zeros((rows, LOG, 4)),
             logged=np.zeros(rows, dtype=np.int64),
+            loaded=np.zeros((rows, len(self.sites)), dtype=bool),
             charge_V=np.zeros(rows),
             hidden=hidden,
             loss_nm2=cross_sections_nm2(
@@ -225,7 +235,7 @@ class SulphurSheet:
         from instruments.twins.stem import sulphur_kernel
 
         species, log, landed = world.species.copy(), world.log.copy(), world.landed.copy()
-        logged, spent = world.logged.copy(), np.zeros(len(keys))
+        logged, spent, loaded = world.logged.copy(), np.zeros(len(keys)), world.loaded.copy()
         counts, places = np.empty(asked.places_nm.shape[:2]), self._material_nm(world, asked)
         flux, background = self.current_pA * ELECTRONS_PER_PA_S, self._background(world)
         start_s = world.clock_s + self.latency_s
@@ -233,10 +243,11 @@ class SulphurSheet:
             spent[row], logged[row] = sulphur_kernel.expose(
                 places[row], asked.seconds[row], limit_s[row], flux, background[row], asked.until[row],
                 self.counting_noise, keys[row], self.probed.lattice, self.probed.tables, self._rates(world, row),
-                species[row], log[row], logged[row], start_s[row], counts[row], landed[row],
+                species[row], log[row], logged[row], start_s[row], counts[row], landed[row], loaded[row],
+                self.latency_s,
             )  # fmt: skip
         charge_V = self._potential_V(world, spent[:, None])[:, 0]
-        after = replace(world, species=species, log=log, landed=landed, logged=logged, charge_V=charge_V)
+        after = replace(world, species=species, log=log, landed=landed, logged=logged, loaded=loaded, charge_V=charge_V)
         return after, counts, spent
 
     def _waited(self, world: World, spent_s: Floats, keys: Keys) -> World:

@@ -57,6 +57,8 @@ class World:
     """Events [B, LOG, 4]: instant, site, kind, destination."""
     logged: Ints
     """Events that ever happened, [B]."""
+    loaded: NDArray[np.bool_]
+    """Atoms [B, N] on which a molecule of residual gas sits."""
     charge_V: Floats
     """Potential of the sheet, [B]."""
     hidden: dict[str, Floats]
