@@ -191,7 +191,7 @@ def _depths_nm(case: _Case, number: int) -> Floats:
 
 
 def _length_nm(depths_nm: Floats, found_nm: float) -> float | None:
-    """Attenuation length with which a column has its centre at that depth; None where none is short enough or needed."""
+    """Attenuation length with which a column has its centre at that depth; None where there is none."""
     from instruments.twins.stem.mistilt import mean_depth_nm
 
     if not depths_nm[0] < found_nm < depths_nm.mean():
