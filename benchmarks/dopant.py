@@ -62,6 +62,7 @@ def vector_steps_per_s() -> Measured:
             "by_rows": {str(rows): value for rows, value in found.items()},
             "map": "dwells by a cubic spline on 16 cells, looks as a product of two lines; no electron is left out",
             "in_place": True,
+            "a_step": "a dwell of 1.5 s and a look; the trace, one sample, is read out but ends no dwell",
         },
     )
 
@@ -137,7 +138,7 @@ def _vector_steps(rows: int, threads: int) -> float:
     from instruments.twins.stem.microscope import StemMicroscope
 
     core = StemMicroscope(in_place=True, threads=threads)
-    task = MoveDopant(goals=1_000_000, tries=100_000_000, shortest_s=0.15, longest_s=1.5, samples=5)
+    task = MoveDopant(goals=1_000_000, tries=100_000_000, shortest_s=0.15, longest_s=1.5, samples=1, watch=False)
     many = VectorEnvironment(core, task, rows)
     observation, _ = many.reset(seed=0)
     for _ in range(3):
@@ -174,7 +175,7 @@ def _published_hops(rows: int, steps: int) -> tuple[int, int, float]:
     from instruments.twins.stem.world import LOG, LOGGED
 
     core = StemMicroscope(**_OFF)
-    look_s = 16 * (16 * 1e-5 + core.flyback_s)
+    look_s = 14 * (14 * 1e-5 + core.flyback_s)
     core = replace(core, latency_s=(1.5 - look_s) / 2, in_place=True)
     task = MoveDopant(goals=1_000_000, tries=100_000_000, shortest_s=0.15, longest_s=1.5, samples=1, watch=False)
     many = VectorEnvironment(core, task, rows)
@@ -210,7 +211,7 @@ def _goals(rows: int) -> tuple[float, float, int]:
     from instruments.twins.stem.microscope import StemMicroscope
 
     core = StemMicroscope(**_OFF)
-    look_s = 16 * (16 * 1e-5 + core.flyback_s)
+    look_s = 14 * (14 * 1e-5 + core.flyback_s)
     core = replace(core, latency_s=(1.5 - look_s) / 2, in_place=True)
     task = MoveDopant(goals=10, tries=400)
     many = VectorEnvironment(core, task, rows)

@@ -94,6 +94,33 @@ def _neighbours(position: Floats, own: int, reach: float, near: Floats) -> None:
 
 
 @njit(cache=True)
+def choose(
+    lattice: Floats, home: Floats, dopant: Floats, draw: float, low: Floats, high: Floats, margin: float,
+    nearest: float, farthest: float, target: Floats,
+) -> None:  # fmt: skip
+    """A target among the atoms [C, 2] of the survey, moved by `home`, that are deep enough and as far as wanted.
+
+    Where none is, any other atom that is deep enough; where there is none, the dopant's own place.
+    """
+    target[0], target[1] = dopant[0], dopant[1]
+    for least, most in ((nearest, farthest), (0.25 * nearest, np.inf)):
+        fits = 0
+        for chosen in (False, True):
+            wanted, count = int(draw * fits), 0
+            for i in range(len(lattice)):
+                x, y = lattice[i, 0] + home[0], lattice[i, 1] + home[1]
+                deep = low[0] + margin < x < high[0] - margin and low[1] + margin < y < high[1] - margin
+                away = math.hypot(x - dopant[0], y - dopant[1])
+                if not (deep and least <= away <= most):
+                    continue
+                if chosen and count == wanted:
+                    target[0], target[1] = x, y
+                    return
+                count += 1
+            fits = count
+
+
+@njit(cache=True)
 def aimed(
     actions: Floats, dopant: Floats, reach: float, shortest: float, longest: float, low: Floats, high: Floats,
     place: Floats, seconds: Floats,

@@ -7,7 +7,7 @@ and for how long at most, from `shortest_s` to `longest_s` on a logarithmic scal
 when the detector's trace rises as it does when silicon arrives under the beam. Then a small frame around the dopant is
 scanned: an action costs its seconds and its electrons, and imaging can move the dopant too.
 
-The dopant is followed from look to look, and the target with the lattice. The value is minus the distance to the target
+The dopant is followed from look to look, and the target with the lattice. The value is the distance to the target
 in bonds. When it is reached the reward is `discount_per_s` to the power of the seconds since the goal was set; every
 action costs `price_per_s` and `price_per_megaelectron`. Then the next goal is drawn until `goals` are reached. It ends
 then, or with -1 when a look does not find the dopant, or after `tries`.
@@ -49,8 +49,8 @@ _KEPT: Final = 40
 class Looks:
     """How looks are made: small frames around the dopant, and the survey's over the field, both of this pixel time."""
 
-    size_nm: Annotated[float, POSITIVE_NM] = 0.7
-    shape: tuple[Pixels, Pixels] = (16, 16)
+    size_nm: Annotated[float, POSITIVE_NM] = 0.6
+    shape: tuple[Pixels, Pixels] = (14, 14)
     dwell_s: Annotated[float, POSITIVE_S] = 1e-5
     survey_shape: tuple[Pixels, Pixels] = (96, 96)
 
@@ -230,7 +230,7 @@ class MoveDopant:
         arrived = done & ~after.lost & (after.distance < 0.5)
         reward = np.where(arrived, self.discount_per_s**seconds, 0.0) - 1.0 * after.lost
         reward = reward - self.price_per_s * spent - 1e-6 * self.price_per_megaelectron * electrons
-        value = np.where(done & ~after.lost, -after.distance, np.nan)
+        value = np.where(done & ~after.lost, after.distance, np.nan)
         failed = _failures(state, done)
         reached = state.reached + arrived
         ended = (reached >= self.goals) | after.lost | (count >= self.tries)
@@ -263,9 +263,7 @@ class MoveDopant:
 
     def brief(self, state: State, row: int) -> Brief:
         """No list of candidates: the actions are a continuum."""
-        return Brief(
-            "maximise", "minus the distance to the target", "bonds", extent_nm=extent_nm(state.capabilities.field)
-        )
+        return Brief("minimise", "distance to the target", "bonds", extent_nm=extent_nm(state.capabilities.field))
 
     @property
     def sample_s(self) -> float:
@@ -311,24 +309,17 @@ class MoveDopant:
 
     def _goal(self, state: State, rows: Bools) -> State:
         """A new goal in some rows, at random among the atoms of the survey that are far enough and not too far."""
-        draws = random.uniform(random.fold(state.keys, state.reached + 1), 1)[:, 0]
-        target, distance = state.target_nm.copy(), state.distance.copy()
-        for row in np.flatnonzero(rows):
-            lattice = state.lattice_nm[row] + state.home_nm[row]
-            target[row] = self._chosen(state, lattice, state.dopant_nm[row], float(draws[row]))
-            distance[row] = np.hypot(*(target[row] - state.dopant_nm[row])) / self.bond_nm
-        return replace(state, target_nm=target, distance=distance)
+        from environments.dopant_kernel import choose
 
-    def _chosen(self, state: State, lattice: Floats, dopant: Floats, draw: float) -> Floats:
-        away = np.hypot(*(lattice - dopant).T) / self.bond_nm
-        deep = np.all((lattice > state.low_nm + self.margin_nm) & (lattice < state.high_nm - self.margin_nm), axis=1)
-        fits = deep & (away >= self.nearest_bonds) & (away <= self.farthest_bonds)
-        if not fits.any():
-            fits = deep & (away > 0.5)
-        if not fits.any():
-            return dopant
-        chosen = np.flatnonzero(fits)
-        return np.asarray(lattice[chosen[int(draw * len(chosen))]])
+        chosen = np.flatnonzero(rows)
+        draws = random.uniform(random.fold(state.keys[chosen], state.reached[chosen] + 1), 1)[:, 0]
+        target, distance = state.target_nm.copy(), state.distance.copy()
+        bounds = self.nearest_bonds * self.bond_nm, self.farthest_bonds * self.bond_nm
+        for row, draw in zip(chosen, draws, strict=True):
+            choose(state.lattice_nm[row], state.home_nm[row], state.dopant_nm[row], draw, state.low_nm, state.high_nm,
+                   self.margin_nm, *bounds, target[row])  # fmt: skip
+            distance[row] = np.sqrt(np.square(target[row] - state.dopant_nm[row]).sum()) / self.bond_nm
+        return replace(state, target_nm=target, distance=distance)
 
 
 def _nearest_atoms(position: Floats, place: Floats) -> Floats:

@@ -70,6 +70,7 @@ CLOCKWORK = 5
 REACH_NM = 1.0
 PADDED = 3  # as in event_tables
 _CARBON, _SILICON = 6, 14
+_BLOCK, _PLAIN = 64, np.int8(_CARBON)
 _KINDS = (EJECTED, FOLDED, UNFOLDED, TURNED, TURNED_BACK, JUMPED)
 XY, NEAR, HOME, BOX, CELLS, LISTED = range(6)
 
@@ -83,12 +84,19 @@ def wind(key: np.uint64, world: Any) -> None:
 
 
 @njit(cache=True)
-def room(species: Small, bonding: Small, home: Small) -> int:
-    """Centres and odd sites to keep room for: what there is, and what a request can add."""
-    found = 0
-    for i in range(len(species)):
-        found += species[i] != _CARBON or bonding[i] != 0 or species[i] != home[i]
-    return found + 16
+def scratch(shared: Any) -> Any:
+    """Room for the pairs, the odd sites and the clockwork of any world; used again from row to row."""
+    sites, near = shared[NEAR].shape
+    return np.empty((sites * near, PAIR)), np.empty((2 * sites, 3)), np.zeros(CLOCKWORK)
+
+
+@njit(cache=True)
+def _perfect(species: Small, bonding: Small, home: Small, first: int, last: int) -> bool:
+    """Whether some sites are all plain carbon: without branches, so that it is fast."""
+    different = np.int8(0)
+    for i in range(first, last):
+        different |= (species[i] ^ _PLAIN) | bonding[i] | (home[i] ^ _PLAIN)
+    return different == 0
 
 
 @njit(cache=True)
@@ -98,21 +106,25 @@ def find_pairs(site_key: np.uint64, world: Any, shared: Any, strength: Floats) -
     count, vacancies = 0, 0
     near, home = shared[NEAR], shared[HOME]
     work[DIFFERENT] = 0.0
-    for c in range(len(species)):
-        if species[c] != home[c] or bonding[c] >= 2:
-            _list_odd(c, world, shared, strength)
-        if species[c] == _CARBON:
+    for first in range(0, len(species), _BLOCK):
+        last = min(first + _BLOCK, len(species))
+        if _perfect(species, bonding, home, first, last):
             continue
-        vacancies += species[c] == 0
-        for k in range(near.shape[1]):
-            n = near[c, k]
-            if n < 0 or species[n] != _CARBON or count == len(pairs):
+        for c in range(first, last):
+            if species[c] != home[c] or bonding[c] >= 2:
+                _list_odd(c, world, shared, strength)
+            if species[c] == _CARBON:
                 continue
-            pair = pairs[count]
-            if _rates_of(c, n, k, world, pair):
-                _places_of(c, n, shared, pair)
-                pair[HOP] *= _strayed(c, k, pair, world[HIDDEN], site_key)
-                count += 1
+            vacancies += species[c] == 0
+            for k in range(near.shape[1]):
+                n = near[c, k]
+                if n < 0 or species[n] != _CARBON:
+                    continue
+                pair = pairs[count]
+                if _rates_of(c, n, k, world, pair):
+                    _places_of(c, n, shared, pair)
+                    pair[HOP] *= _strayed(c, k, pair, world[HIDDEN], site_key)
+                    count += 1
     work[COUNT], work[VACANCIES] = count, vacancies
 
 
@@ -121,8 +133,6 @@ def _list_odd(c: int, world: Any, shared: Any, strength: Floats) -> None:
     """What a site's image has more or less: at its place, and where its atom went."""
     odd, bonding, species, work = world[ODD], world[BONDING], world[SPECIES], world[WORK]
     m = int(work[DIFFERENT])
-    if m + 2 > len(odd):
-        return
     odd[m, 0], odd[m, 1], odd[m, 2] = shared[XY][c, 0], shared[XY][c, 1], -strength[shared[HOME][c]]
     if bonding[c] >= 2:
         tx, ty = turned(c, bonding[c] - 2, shared)

@@ -234,7 +234,7 @@ def _arrays(world: World) -> tuple[Any, ...]:
 def _shares(core: StemMicroscope, world: World) -> Iterator[tuple[Any, Any, int, int]]:
     """Rows that share their lenses: tables, bounds, first row and last + 1."""
     lenses, rows = world.aberrations_nm, len(world.aberrations_nm)
-    if rows == 1 or (lenses == lenses[:1]).all():
+    if rows == 1 or core.alike(lenses):
         yield (*core.optics(lenses[0]), 0, rows)
         return
     for row in range(rows):

@@ -19,12 +19,8 @@ from instruments.twins.stem.draws import mixed, poisson, uniform
 from instruments.twins.stem.event_kernel import (
     BOX,
     CELLS,
-    CLOCKWORK,
-    HOME,
     LEFT,
     LISTED,
-    NEAR,
-    PAIR,
     REACH_NM,
     XY,
     clouded,
@@ -32,7 +28,7 @@ from instruments.twins.stem.event_kernel import (
     find_pairs,
     nearest,
     reach,
-    room,
+    scratch,
     turned,
     wait,
     wind,
@@ -63,13 +59,12 @@ _EVENTS, _COUNTS, _PLACES = np.uint64(1), np.uint64(2), np.uint64(3)
 
 
 @njit(cache=True)
-def _world(b: int, keys: Any, worlds: Any, shared: Any, optics: Any) -> Any:
+def _world(b: int, keys: Any, worlds: Any, shared: Any, optics: Any, room: Any) -> Any:
     """The tuple of one row, ready to run."""
-    species, bonding = worlds[2][b], worlds[3][b]
-    space = room(species, bonding, shared[HOME])
-    pairs, odd = np.empty((space * shared[NEAR].shape[1], PAIR)), np.empty((2 * space, 3))
-    work = np.zeros(CLOCKWORK)
-    world = (worlds[0][b], worlds[1][b], species, bonding, worlds[4][b], worlds[5][b], pairs, odd, work)
+    room[2][:] = 0.0
+    world = (
+        worlds[0][b], worlds[1][b], worlds[2][b], worlds[3][b], worlds[4][b], worlds[5][b], room[0], room[1], room[2]
+    )  # fmt: skip
     find_pairs(keys[1], world, shared, optics[5])
     wind(keys[0], world)
     return world
@@ -108,9 +103,10 @@ def dwell(
 
     `trace` [B, K] gets the signal, NaN where it was not reached, `spent_s` [B] the seconds with the beam there.
     """
+    space = scratch(shared)
     for b in range(first, last):
         own = (mixed(keys[b], _EVENTS), site_keys[b])
-        world, counting = _world(b, own, worlds, shared, optics), mixed(keys[b], _COUNTS)
+        world, counting = _world(b, own, worlds, shared, optics, space), mixed(keys[b], _COUNTS)
         _idle(latency_s, blanked, own, world, shared, optics, law)
         moving, scale = world[1], 1.0 + world[0][SCALE]
         spent, outside, most = 0.0, 0, min(longest_s[b], limit_s)
@@ -147,8 +143,8 @@ def run(
     site_keys: Keys, worlds: Any, shared: Any, optics: Any, law: Any, detector: Any, signal: Floats,
 ) -> float:  # fmt: skip
     """Exposures of one row at places [K, 2] of the material, in order; the seconds of exposure."""
-    own = (mixed(keys[b], _EVENTS), site_keys[b])
-    world, counting = _world(b, own, worlds, shared, optics), mixed(keys[b], _COUNTS)
+    own, space = (mixed(keys[b], _EVENTS), site_keys[b]), scratch(shared)
+    world, counting = _world(b, own, worlds, shared, optics, space), mixed(keys[b], _COUNTS)
     _idle(latency_s, blanked, own, world, shared, optics, law)
     spent = 0.0
     signal[:] = np.nan
@@ -168,9 +164,10 @@ def rest(
     optics: Any, law: Any,
 ) -> None:  # fmt: skip
     """Time without a request of the beam, in rows first to last."""
+    space = scratch(shared)
     for b in range(first, last):
         own = (mixed(keys[b], _EVENTS), site_keys[b])
-        _idle(seconds, blanked, own, _world(b, own, worlds, shared, optics), shared, optics, law)
+        _idle(seconds, blanked, own, _world(b, own, worlds, shared, optics, space), shared, optics, law)
 
 
 @njit(cache=True, nogil=True)
@@ -185,9 +182,10 @@ def look(
     (largest density of the probe, largest rate of the law per pA s, its integral in bonds^2, bond, width, image peak).
     The beam's places in the frame go with the drift at its middle.
     """
+    space = scratch(shared)
     for b in range(first, last):
         own = (mixed(keys[b], _EVENTS), site_keys[b])
-        world = _world(b, own, worlds, shared, optics)
+        world = _world(b, own, worlds, shared, optics, space)
         _idle(latency_s, blanked, own, world, shared, optics, law)
         whole_s = frame[2] * (frame[3] * frame[4] + frame[5])
         spent_s[b] = min(whole_s, limit_s)

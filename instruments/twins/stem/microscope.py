@@ -290,6 +290,17 @@ class StemMicroscope:
             self._tables[name] = made, bounds
         return self._tables[name]
 
+    def alike(self, aberrations_nm: NDArray[np.complex128]) -> bool:
+        """Whether all rows [B, 14] are the same; remembered for the latest array, which nobody edits."""
+        if self._looked_at.get("array") is not aberrations_nm:
+            self._looked_at["alike"] = bool((aberrations_nm == aberrations_nm[:1]).all())
+            self._looked_at["array"] = aberrations_nm
+        return bool(self._looked_at["alike"])
+
+    @cached_property
+    def _looked_at(self) -> dict[str, Any]:
+        return {}
+
     @cached_property
     def _tables(self) -> dict[bytes, tuple[Optics, tuple[float, ...]]]:
         return {}
