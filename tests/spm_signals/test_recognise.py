@@ -169,3 +169,17 @@ def test_the_agent_goes_on_from_its_state_and_names_what_it_needs():
     free = Problem(np.full(2, -1.0), np.full(2, 1.0), "map", "x", "")
     with pytest.raises(AgentError, match="agent=sobol"):
         agent.begin(free, 0)
+
+
+def test_rows_that_end_at_different_times_start_anew():
+    task = Recognise(Recogniser(classes=2, hidden=4, members=1, rounds=5), shape=(2, 3), seeds=4)
+    vector = VectorEnvironment(film(), task, 3, max_steps=9)
+    vector.reset(seed=0)
+    rng, ends = np.random.default_rng(1), []
+    for _ in range(24):
+        observation, reward, terminated, truncated, _ = vector.step(rng.uniform(-1, 1, (3, 2)).astype(np.float32))
+        assert vector.observation_space.contains(observation)
+        assert np.isfinite(reward).all()
+        ends.append(terminated | truncated)
+    assert (np.sum(ends, axis=0) >= 2).all()
+    assert len({tuple(np.flatnonzero(row)) for row in np.transpose(ends)}) > 1
