@@ -73,7 +73,8 @@ class Look:
         return counts.ravel().astype(np.float64), float(warren_cowley(found.lattice, found.image.spins))
 
     def _labels(self, result: ResultBatch, row: int) -> Floats:
-        species = np.asarray(result.values.get("species", np.full_like(result.values["position"][..., 0], np.nan)))[row]
+        nobody = np.full_like(result.values["position"][..., 0], np.nan)
+        species = np.asarray(result.values.get("species", nobody), np.float64)[row]
         bright = self._intensity(result, row)
         by_number, by_light = np.sign(species - self.heavier_than), np.sign(bright - self.brighter_than)
         labels = np.where(np.isfinite(species), by_number, by_light)
@@ -81,4 +82,5 @@ class Look:
 
     def _intensity(self, result: ResultBatch, row: int) -> Floats:
         place = result.values["position"][..., 0]
-        return np.asarray(result.values.get("intensity", np.full_like(place, np.nan)), np.float64)[row]
+        found = np.asarray(result.values.get("intensity", np.full_like(place, np.nan)), np.float64)
+        return np.asarray(found[row], np.float64)

@@ -3,7 +3,9 @@
 The problem's static context says under which conditions every candidate is taken (two images named by the prior), every
 observation brings the last image's histogram of local configurations. The prior is guarded: when the images disagree
 with it by more than `most_misfit` (chi^2 per degree of freedom), the interactions may be others than it knows of, and
-the agent spreads its images over the conditions instead, those farthest from all that was seen first.
+the agent spreads its images over the conditions instead, those farthest from all that was seen first. Because a few
+images seldom show that a term is missing, every `explore_every`-th image goes where conditions are farthest from all
+that was seen, among those that are expected to tell at least a third as much as the best.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ from physics_priors.bounds import Bounds
 from physics_priors.ising.design import AlloyPrior, Belief, FieldPrior, believed, expected_gain
 
 Floats = NDArray[np.float64]
-_FEWEST_TO_JUDGE = 4
+_FEWEST_TO_JUDGE, _TELLING = 4, 1 / 3
 
 
 class InformationGain(Remembering):
     """Greedy expected information gain with a guard on its prior; `repeat` says whether a candidate may be taken again.
 
-    `sites` is how many sites an image is expected to show before the first was seen.
+    `sites` is how many sites an image is expected to show before the first was seen; `explore_every` 0 never explores.
     """
 
     def __init__(
@@ -37,9 +39,10 @@ class InformationGain(Remembering):
         repeat: bool = False,
         sites: Annotated[float, Bounds("sites", 1.0)] = 500.0,
         most_misfit: Annotated[float, Bounds("", 1.0)] = 6.0,
+        explore_every: Annotated[int, Bounds("images", 0, 1000)] = 0,
     ) -> None:
         self.prior, self.repeat = prior, repeat
-        self._sites, self._most_misfit = sites, most_misfit
+        self._sites, self._most_misfit, self._explore_every = sites, most_misfit, explore_every
 
     def begin(self, problem: Problem, seed: int) -> None:
         super().begin(problem, seed)
@@ -63,6 +66,10 @@ class InformationGain(Remembering):
             said = f"the prior does not fit (chi^2 {belief.misfit:.1f}): farthest from the conditions seen"
             return options.decide(chosen, said, {"misfit": belief.misfit})
         gain = expected_gain(self.prior, belief, self.conditions[free], self._seen(), seed=self.seed + 7919 * step)
+        if self._explore_every and (step + 1) % self._explore_every == 0 and len(self.taken):
+            telling = free[gain >= _TELLING * gain.max()]
+            said = "farthest from the conditions seen, of those that tell enough"
+            return options.decide(self._farthest(telling), said, {"misfit": belief.misfit})
         chosen = int(free[gain.argmax()])
         where = ", ".join(f"{n} {v:g}" for n, v in zip(self.prior.context, self.conditions[chosen], strict=True))
         figures = {"expected_nats": float(gain.max()), "misfit": belief.misfit}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from physics_priors.ising.errors import LatticeError
 from physics_priors.ising.image import SpinImage
-from physics_priors.ising.lattice import Floats, Ints, Lattice, _triangles_of
+from physics_priors.ising.lattice import Floats, Ints, Lattice
 
 _STEPS = {
     "triangular": (((0, 1), (1, 0), (1, -1)), ((1, 1), (2, -1), (1, -2)), ((0, 2), (2, 0), (2, -2))),
@@ -78,16 +78,17 @@ def fitted(places: Floats, kind: str) -> tuple[Floats, Floats, Ints]:
     tree = cKDTree(places)
     index = np.full((len(places), 2), np.iinfo(np.int64).min)
     first = int(tree.query(places.mean(0))[1])
-    index[first], todo = 0, [first]
+    index[first] = 0
+    todo = np.array([first])
     steps = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)] + ([(1, -1), (-1, 1)] if kind == "triangular" else []))
     reach = 0.35 * float(np.linalg.norm(vectors[0]))
-    while todo:
-        site = todo.pop(0)
-        distance, found = (np.asarray(a) for a in tree.query(places[site] + steps @ vectors))
-        for step, d, other in zip(steps, distance, found.astype(np.int64), strict=True):
-            if d < reach and index[other, 0] == np.iinfo(np.int64).min:
-                index[other] = index[site] + step
-                todo.append(int(other))
+    while len(todo):  # all sites of one round at once; where two claim the same atom, the first does
+        distance, found = (np.asarray(a) for a in tree.query(places[todo][:, None] + steps @ vectors))
+        claimed = (index[todo][:, None] + steps)[distance < reach]
+        atom, which = np.unique(found[distance < reach].astype(np.int64), return_index=True)
+        fresh = index[atom, 0] == np.iinfo(np.int64).min
+        todo = atom[fresh]
+        index[todo] = claimed[which[fresh]]
     reached = index[:, 0] != np.iinfo(np.int64).min
     vectors, origin = _least_squares(places[reached], index[reached])
     rest = np.round((places - origin) @ np.linalg.inv(vectors)).astype(np.int64)
@@ -119,24 +120,22 @@ def two_species(intensity: Floats) -> tuple[tuple[float, float], float]:
 
 def on_sites(rows: Ints, columns: Ints, kind: str = "triangular") -> Lattice:
     """A lattice of the listed sites with bonds of three shells between those that are there, open edges."""
-    number = {(int(r), int(c)): i for i, (r, c) in enumerate(zip(rows, columns, strict=True))}
+    table = np.full((int(np.ptp(rows)) + 5, int(np.ptp(columns)) + 5), -1, np.int64)
+    r, c = rows - rows.min() + 2, columns - columns.min() + 2
+    table[r, c] = np.arange(len(rows))
     bonds, ways = [], []
     for steps in _STEPS[kind]:
-        pairs = [
-            (i, number[r + dr, c + dc], way)
-            for way, (dr, dc) in enumerate(steps)
-            for (r, c), i in number.items()
-            if (r + dr, c + dc) in number
-        ]
-        table = np.array(pairs, np.int64).reshape(-1, 3)
-        bonds.append(table[:, :2])
-        ways.append(table[:, 2])
-    if kind == "triangular":
-        places = np.stack([columns + rows / 2, rows * np.sqrt(0.75)], axis=1)
-    else:
+        ends = [table[r + dr, c + dc] for dr, dc in steps]
+        pairs = [np.stack([table[r, c], end], axis=1)[end >= 0] for end in ends]
+        bonds.append(np.concatenate(pairs))
+        ways.append(np.concatenate([np.full(len(pair), way) for way, pair in enumerate(pairs)]))
+    if kind == "square":
         places = np.stack([columns, rows], axis=1).astype(np.float64)
-    triangles = _triangles_of(bonds[0], len(rows)) if kind == "triangular" else np.empty((0, 3), np.int64)
-    return Lattice("triangular" if kind == "triangular" else "square", places, tuple(bonds), tuple(ways), triangles)
+        return Lattice("square", places, tuple(bonds), tuple(ways))
+    corners = [[table[r, c], table[r + 1, c], table[r + dr, c + dc]] for dr, dc in ((0, 1), (1, -1))]
+    triangles = np.concatenate([np.stack(three, axis=1) for three in corners])
+    places = np.stack([columns + rows / 2, rows * np.sqrt(0.75)], axis=1)
+    return Lattice("triangular", places, tuple(bonds), tuple(ways), triangles[(triangles >= 0).all(1)])
 
 
 def _assembled(

@@ -23,10 +23,20 @@ _FIELD_STD = 2.0
 class LatticePrior(Protocol):
     """Independent uniform parameters, and how conditions turn them into couplings; conditions are arrays [n, 2]."""
 
-    names: tuple[str, ...]
-    context: tuple[str, str]
-    """Which of the problem's images hold the two conditions."""
-    bins: tuple[int, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters [P]."""
+        ...
+
+    @property
+    def context(self) -> tuple[str, str]:
+        """Which of the problem's images hold the two conditions."""
+        ...
+
+    @property
+    def bins(self) -> tuple[int, ...]:
+        """Shape of an image's histogram."""
+        ...
 
     @property
     def low(self) -> Floats:
@@ -109,7 +119,15 @@ class FieldPrior:
         return np.stack([conditions[:, 1], -np.ones(len(conditions))], axis=1) / conditions[:, :1]
 
     def information(self, theta: Floats, conditions: Floats) -> Floats:
-        return field_table().at(np.column_stack([theta[:, 1], np.abs(theta[:, 0])]))
+        """As promised by the table in the disordered phase; in the ordered one a hundredth of it.
+
+        A layer that was cooled into its ordered phase keeps walls between domains, so that it need not be in
+        equilibrium, and what is saturated shows too few exceptions to estimate anything from.
+        """
+        field, k = np.abs(theta[:, 0]), -theta[:, 1]
+        ordered = (field < 4 * k) & (np.log(np.cosh(field)) < 2 * np.log(np.sinh(2 * np.maximum(k, 1e-9))))
+        lost = ordered | (k > 0.9) | (field > 4.0)
+        return field_table().at(np.column_stack([-k, field])) * np.where(lost, 0.01, 1.0)[:, None, None]
 
     def estimate(self, counts: Floats) -> tuple[Floats, float]:
         return square_estimate(counts.reshape(self.bins))

@@ -89,10 +89,12 @@ def loss(observed: Sequence[NDArray[np.generic]], predicted: Sequence[NDArray[np
 
 def _neighbour_table(lattice: Lattice, shell: int) -> Ints:
     """[N, z] partners in a shell, padded with -1."""
-    near = lattice.neighbours(shell)
-    table = np.full((len(near), max(len(n) for n in near)), -1, np.int64)
-    for site, partners in enumerate(near):
-        table[site, : len(partners)] = partners
+    bonds = lattice.shell(shell)[0]
+    both = np.concatenate([bonds, bonds[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    place = np.arange(len(both)) - np.searchsorted(both[:, 0], both[:, 0])
+    table = np.full((len(lattice), int(place.max(initial=-1)) + 1), -1, np.int64)
+    table[both[:, 0], place] = both[:, 1]
     return table
 
 

@@ -25,8 +25,9 @@ class Kawasaki:
         two_classes(spins)
         self.keys = replica_keys(seed, replicas)
         self._spins = padded(np.array(np.broadcast_to(spins, (replicas, len(model.lattice)))))
-        self._weight = self.theta[model.owner]
-        self._partners = model.partners.astype(np.int64)
+        acts = self.theta[model.owner] != 0.0
+        self._weight = self.theta[model.owner][acts]
+        self._partners = np.ascontiguousarray(model.partners[:, acts].astype(np.int64))
         self.done = 0
 
     def anywhere(self, sweeps: int) -> None:
