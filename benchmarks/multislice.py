@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from benchmarks.registry import Measured, figure
 
 Floats = NDArray[np.float64]
-_PHONONS = 4
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class _Case:
     box_nm: tuple[float, float]
     points: tuple[int, int]
     slice_nm: float
+    phonons: int
+    """Frozen configurations of the thermal motion that are averaged."""
 
 
 @figure("stem.multislice_residual", "fraction")
@@ -40,7 +41,7 @@ def residual() -> Measured:
         value=ours["residual"],
         reference=thick["residual"],
         compared="graphene against the same for 4 nm of SrTiO3 at 100 kV, where channelling is not linear any more",
-        details={"graphene": ours, "SrTiO3": thick, "frozen_phonons": _PHONONS},
+        details={"graphene": ours, "SrTiO3": thick, "frozen_phonons": [graphene.phonons, oxide.phonons]},
     )
 
 
@@ -82,6 +83,7 @@ def _graphene() -> _Case:
         box,
         (10, 18),
         0.2,
+        20,
     )
 
 
@@ -102,6 +104,7 @@ def _oxide(thickness_nm: float) -> _Case:
         (0.3905, 0.3905),
         (10, 10),
         0.19525,
+        12,
     )
 
 
@@ -149,7 +152,7 @@ def _multislice(case: _Case, places: Floats, tilt_mrad: float = 0.0) -> Floats:
     abtem.config.set({"diagnostics.progress_bar": False, "diagnostics.task_level_progress": False})
     atoms = _atoms(case)
     sigmas = {name: 10.0 * float(s) for name, s in zip(atoms.get_chemical_symbols(), case.thermal_nm, strict=True)}
-    moving = abtem.FrozenPhonons(atoms, num_configs=_PHONONS, sigmas=sigmas, seed=1)
+    moving = abtem.FrozenPhonons(atoms, num_configs=case.phonons, sigmas=sigmas, seed=1)
     potential = abtem.Potential(moving, sampling=0.07, slice_thickness=10.0 * case.slice_nm)
     probe = abtem.Probe(energy=1e3 * case.energy_keV, semiangle_cutoff=case.convergence_mrad, tilt=(tilt_mrad, 0.0))
     probe.grid.match(potential)
