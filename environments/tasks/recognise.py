@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.curves import curves_of, survey_images
-from environments.outliers import TRAITS, Outliers
+from environments.outliers import Outliers
 from environments.places import Places, extent_nm
-from environments.recognition.recogniser import Learned, Recogniser, doubt
+from environments.recognition.memory import Memory
+from environments.recognition.recogniser import Recogniser, doubt
 from environments.robust import masked_median, masked_scale
 from environments.rows import SHARED
 from environments.sweeps import BiasSweep, Sweep, at, resolved
@@ -59,21 +60,6 @@ class Plan:
     def side_nm(self) -> float:
         """The field's larger side."""
         return float(max(self.places.field.size_nm))
-
-
-@dataclass(frozen=True)
-class Memory:
-    """One row's spectra [N, m], where and whether they are usable, their traits, and what was learned from them."""
-
-    spectra: Floats = field(default_factory=lambda: np.empty((0, 0)))
-    picks: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    traits: Floats = field(default_factory=lambda: np.empty((0, TRAITS)))
-    accepted: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
-    learned: Learned | None = None
-    lessons: int = 0
-    """Usable spectra at the last lesson of the network."""
-    looks: int = 0
-    """Usable spectra when the reach was last looked at."""
 
 
 @dataclass(frozen=True)
@@ -258,15 +244,7 @@ class Recognise:
     def _taken(self, state: State, row: int, pick: int, spectrum: Floats) -> Memory:
         """The row's memory with one more spectrum, judged anew, and with a lesson where one is due."""
         before: Memory = state.memory[row]
-        spectra = _stacked(before.spectra, spectrum)
-        known = np.asarray(np.isfinite(spectra).all(axis=1) & bool(spectra.shape[1]), dtype=bool)
-        trait = np.zeros((1, TRAITS))
-        if self.outliers is not None and known[-1]:
-            trait = self.outliers.traits(spectra[-1:])
-        traits = np.concatenate([before.traits, trait])
-        accepted = known if self.outliers is None else self.outliers.accept(traits[None], known[None])[0]
-        picks = np.append(before.picks, pick)
-        return self._taught(state, row, replace(before, spectra=spectra, picks=picks, traits=traits, accepted=accepted))
+        return self._taught(state, row, before.extended(pick, spectrum, self.outliers))
 
     def _taught(self, state: State, row: int, memory: Memory) -> Memory:
         usable = int(memory.accepted.sum())
@@ -308,13 +286,6 @@ class Recognise:
             came = bool(memory.spectra.shape[1]) and bool(np.isfinite(memory.spectra[-1]).all())
             values.append(np.nan if not came else 0.0 if memory.learned is None else float(last @ numbers))
         return np.array(values)
-
-
-def _stacked(spectra: Floats, spectrum: Floats) -> Floats:
-    """One more row; rows in which nothing came are NaN."""
-    wide = max(spectra.shape[1], len(spectrum))
-    both = [part if part.shape[1] == wide else np.full((len(part), wide), np.nan) for part in (spectra, spectrum[None])]
-    return np.concatenate(both)
 
 
 def _padded(state: State) -> NDArray[np.bool_]:
