@@ -11,8 +11,9 @@ IDS = ("WriteVacancies-v0", "ImageWithinDose-v0")
 
 @pytest.mark.parametrize("id", IDS)
 def test_the_checkers_find_nothing(id: str) -> None:
-    check_env(gymnasium.make(f"environments:{id}").unwrapped, skip_render_check=True)
-    check_for_sb3(gymnasium.make(f"environments:{id}", render_mode="rgb_array"))
+    environment = gymnasium.make(f"environments:{id}", render_mode="rgb_array")
+    check_env(environment.unwrapped, skip_render_check=True)
+    check_for_sb3(environment)
 
 
 @pytest.mark.parametrize("id", IDS)
