@@ -17,31 +17,72 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+DISTANCE, MOVED, LOST, REACHED, SECONDS, ELECTRONS, LAST_S, COUNT = range(8)
+"""Columns of a state's numbers: distance in bonds, flags, goals reached, seconds since the goal was set, and so on."""
+NUMBERS = 8
+ELEMENT, BOND, DISCOUNT, PRICE_S, PRICE_ME, GOALS, TRIES = range(7)
+"""Of the settings."""
+REWARD, VALUE, ENDED, ARRIVED = range(4)
+
+
 @njit(cache=True)
 def follow(
-    position: Floats, species: Floats, done: NDArray[np.bool_], element: float, bond: float, before: Floats,
-    dopant: Floats, near: Floats, target: Floats, found: NDArray[np.bool_], moved: NDArray[np.bool_],
+    position: Floats, species: Floats, done: NDArray[np.bool_], settings: Floats, before: Floats, dopant: Floats,
+    near: Floats, target: Floats, home: Floats, numbers: Floats,
 ) -> None:  # fmt: skip
     """Take looks [B, n] in, in place.
 
-    `before` [B, n, 2] are the atoms of the last look, `dopant` [B, 2], `near` [B, 3, 2] its neighbours (NaN beyond) and
-    `target` [B, 2]; all become those of this look. `found` [B]: the dopant was seen; `moved` [B]: it left its site.
+    `before` [B, n, 2] are the atoms of the last look, `dopant` [B, 2], `near` [B, 3, 2] its neighbours (NaN beyond),
+    `target` [B, 2], `home` [B, 2] how far the lattice is from where the survey saw it; all become those of this look.
     """
+    bond = settings[BOND]
     for b in range(len(position)):
-        found[b] = moved[b] = False
-        place = _nearest(position[b], species[b], element, dopant[b]) if done[b] else -1
-        if place < 0:
+        numbers[b, MOVED] = numbers[b, LOST] = 0.0
+        if not done[b]:
             continue
-        found[b] = True
+        place = _nearest(position[b], species[b], settings[ELEMENT], dopant[b])
+        if place < 0:
+            numbers[b, LOST] = 1.0
+            continue
         x, y = position[b, place, 0], position[b, place, 1]
         sx, sy = _shift(position[b], before[b], 0.35 * bond)
-        moved[b] = math.hypot(x - dopant[b, 0] - sx, y - dopant[b, 1] - sy) > 0.5 * bond
+        way = math.hypot(x - dopant[b, 0] - sx, y - dopant[b, 1] - sy)
+        numbers[b, MOVED] = 1.0 if way > 0.5 * bond else 0.0
+        tx, ty = target[b, 0], target[b, 1]
         target[b, 0] += sx
         target[b, 1] += sy
         _snap(position[b], 0.35 * bond, target[b])
+        home[b, 0] += target[b, 0] - tx
+        home[b, 1] += target[b, 1] - ty
         dopant[b, 0], dopant[b, 1] = x, y
+        numbers[b, DISTANCE] = math.hypot(target[b, 0] - x, target[b, 1] - y) / bond
         _neighbours(position[b], place, 1.35 * bond, near[b])
         before[b] = position[b]
+
+
+@njit(cache=True)
+def judge(
+    dwelt: NDArray[np.bool_], looked: NDArray[np.bool_], dwell_s: Floats, look_s: Floats, dwell_e: Floats,
+    look_e: Floats, settings: Floats, numbers: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Count an action, after `follow`: `out` [B, 4] becomes reward, value, ended, and whether a goal was reached."""
+    for b in range(len(numbers)):
+        spent, electrons = dwell_s[b] + look_s[b], dwell_e[b] + look_e[b]
+        numbers[b, SECONDS] += spent
+        numbers[b, ELECTRONS] += electrons
+        numbers[b, LAST_S] = dwell_s[b]
+        numbers[b, COUNT] += 1.0
+        usable = dwelt[b] and looked[b] and numbers[b, LOST] == 0.0
+        arrived = usable and numbers[b, DISTANCE] < 0.5
+        reward = -settings[PRICE_S] * spent - 1e-6 * settings[PRICE_ME] * electrons - numbers[b, LOST]
+        if arrived:
+            reward += settings[DISCOUNT] ** numbers[b, SECONDS]
+            numbers[b, REACHED] += 1.0
+            numbers[b, SECONDS] = 0.0
+        over = numbers[b, REACHED] >= settings[GOALS] or numbers[b, COUNT] >= settings[TRIES]
+        out[b, REWARD], out[b, VALUE] = reward, numbers[b, DISTANCE] if usable else np.nan
+        out[b, ENDED] = 1.0 if over or numbers[b, LOST] > 0.0 else 0.0
+        out[b, ARRIVED] = 1.0 if arrived else 0.0
 
 
 @njit(cache=True)
@@ -123,27 +164,31 @@ def choose(
 @njit(cache=True)
 def aimed(
     actions: Floats, dopant: Floats, reach: float, shortest: float, longest: float, low: Floats, high: Floats,
-    place: Floats, seconds: Floats,
+    half: float, place: Floats, seconds: Floats, centers: Floats,
 ) -> None:  # fmt: skip
-    """Places [B, 2] and seconds [B] of actions [B, 3], the places kept between low [2] and high [2]."""
+    """Places [B, 2] and seconds [B] of actions [B, 3], and centers [B, 2] of looks, kept between low and high [2]."""
     for b in range(len(actions)):
         for axis in range(2):
             wanted = dopant[b, axis] + reach * actions[b, axis]
             place[b, axis] = min(max(wanted, low[axis]), high[axis])
+            centers[b, axis] = min(max(dopant[b, axis], low[axis] + half), high[axis] - half)
         seconds[b] = shortest * (longest / shortest) ** (0.5 * (actions[b, 2] + 1.0))
 
 
 @njit(cache=True)
 def shown(
-    dopant: Floats, near: Floats, target: Floats, low: Floats, high: Floats, reach: float, bond: float,
-    own: NDArray[np.float32], neighbours: NDArray[np.float32], goal: NDArray[np.float32],
+    dopant: Floats, near: Floats, target: Floats, numbers: Floats, low: Floats, high: Floats, reach: float,
+    settings: Floats, out: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    """Observations: the dopant in the field [-1, 1], its neighbours in units of the reach, the target in bonds."""
+    """Observations [B, 14]: dopant in the field, neighbours in units of the reach, target in bonds, last, progress."""
     for b in range(len(dopant)):
         for axis in range(2):
             middle, half = 0.5 * (low[axis] + high[axis]), 0.5 * (high[axis] - low[axis])
-            own[b, axis] = min(max((dopant[b, axis] - middle) / half, -1.0), 1.0)
-            goal[b, axis] = min(max((target[b, axis] - dopant[b, axis]) / bond, -1000.0), 1000.0)
+            out[b, axis] = min(max((dopant[b, axis] - middle) / half, -1.0), 1.0)
+            out[b, 8 + axis] = min(max((target[b, axis] - dopant[b, axis]) / settings[BOND], -1000.0), 1000.0)
             for n in range(3):
                 way = (near[b, n, axis] - dopant[b, axis]) / reach
-                neighbours[b, 2 * n + axis] = 0.0 if np.isnan(way) else min(max(way, -1.0), 1.0)
+                out[b, 2 + 2 * n + axis] = 0.0 if np.isnan(way) else min(max(way, -1.0), 1.0)
+        out[b, 10], out[b, 11] = min(numbers[b, LAST_S], 1000.0), numbers[b, MOVED]
+        out[b, 12] = min(numbers[b, COUNT] / settings[TRIES], 1.0)
+        out[b, 13] = min(numbers[b, REACHED] / settings[GOALS], 1.0)

@@ -16,7 +16,8 @@ then, or with -1 when a look does not find the dopant, or after `tries`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, Final
 
 import gymnasium
@@ -43,6 +44,9 @@ Pixels = Annotated[int, Bounds("pixels", 4, 1024)]
 _FAR: Final = 1000.0
 _MUCH: Final = 1e15
 _KEPT: Final = 40
+_MANY: Final = 10_000
+_DISTANCE, _LOST, _REACHED, _COUNT, _NUMBERS = 0, 2, 3, 7, 8
+"""Columns of a state's numbers that are read here; the kernel's module, which names them all, loads Numba."""
 
 
 @dataclass(frozen=True)
@@ -81,28 +85,25 @@ class State:
     """[B, C, 2] as the survey saw it, NaN for none."""
     home_nm: Floats
     """Where the survey's lattice is now, less where it was then, [B, 2]."""
-    rise: Floats
-    """Signal per electron above which silicon has come under the beam, [B]; infinite where that is not known."""
+    bands: Floats
+    """(low, high, samples) of the trace in which a dwell goes on, [B, 3]; samples 0 where it always does."""
     atoms_nm: Floats
     """[B, n, 2] as the last look saw them."""
     dopant_nm: Floats
     near_nm: Floats
     """[B, 3, 2]"""
     target_nm: Floats
-    distance: Floats
-    """[B], in bonds."""
-    moved: Bools
-    lost: Bools
-    reached: NDArray[np.int64]
-    """Goals reached, [B]."""
-    seconds: Floats
-    """Since the goal was set, [B]."""
-    electrons: Floats
-    last_s: Floats
-    """How long the last dwell took, [B]."""
-    count: NDArray[np.int64]
+    numbers: Floats
+    """[B, 8], see `environments.dopant_kernel`."""
     failed: Bools
     """[B, steps] which actions brought nothing; no wider than the last of those."""
+
+    def changed(self, **fields: Any) -> State:
+        """The same with other fields: `dataclasses.replace`, without its price."""
+        after = object.__new__(State)
+        after.__dict__.update(self.__dict__)
+        after.__dict__.update(fields)
+        return after
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,6 @@ class MoveDopant:
     def start(self, keys: Keys, capabilities: Capabilities) -> State:
         rows, area = len(keys), capabilities.field
         half = np.array(area.size_nm) / 2
-        nothing = np.zeros(rows)
         return State(
             capabilities=capabilities,
             frame=self.looks.close(area),
@@ -166,100 +166,74 @@ class MoveDopant:
             keys=keys,
             lattice_nm=np.zeros((rows, 0, 2)),
             home_nm=np.zeros((rows, 2)),
-            rise=np.full(rows, np.inf),
+            bands=np.zeros((rows, 3)),
             atoms_nm=np.zeros((rows, 0, 2)),
-            dopant_nm=np.zeros((rows, 2)),
+            dopant_nm=np.tile(np.array(area.center_nm, dtype=np.float64), (rows, 1)),
             near_nm=np.full((rows, 3, 2), np.nan),
             target_nm=np.zeros((rows, 2)),
-            distance=nothing,
-            moved=np.zeros(rows, dtype=bool),
-            lost=np.zeros(rows, dtype=bool),
-            reached=np.zeros(rows, dtype=np.int64),
-            seconds=nothing,
-            electrons=nothing,
-            last_s=nothing,
-            count=np.zeros(rows, dtype=np.int64),
+            numbers=np.zeros((rows, _NUMBERS)),
             failed=np.zeros((rows, 0), dtype=bool),
         )
 
     def survey(self, state: State) -> Sequence[RequestBatch]:
         frame = self.looks.survey(state.capabilities.field)
-        return [RequestBatch("AtomPositions", len(state.count), {}, {"frame": frame})]
+        return [RequestBatch("AtomPositions", len(state.keys), {}, {"frame": frame})]
 
     def surveyed(self, state: State, results: Sequence[ResultBatch]) -> State:
         """Find the dopant that is nearest to the middle, its neighbours, and a first goal."""
-        from environments.dopant_kernel import follow
-
-        position, intensity, species = atoms_of(results[0], len(state.count))
-        rows, count = species.shape
-        place, near = np.tile(np.array(state.capabilities.field.center_nm), (rows, 1)), np.full((rows, 3, 2), np.nan)
-        target, found, moved = np.zeros((rows, 2)), np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
-        position, atoms = np.ascontiguousarray(position), np.full((rows, count, 2), np.nan)
-        follow(position, np.ascontiguousarray(species), results[0].done, float(self.element), self.bond_nm, atoms,
-               place, near, target, found, moved)  # fmt: skip
+        position, intensity, species = atoms_of(results[0], len(state.keys))
+        known = self._looked(state, results[0])
         counted = results[0].units.get("intensity") == "counts/electron"
-        known = replace(
-            state,
-            lattice_nm=position,
-            atoms_nm=_nearest_atoms(position, place),
-            rise=self._rise(intensity, species) if counted else np.full(rows, np.inf),
-            dopant_nm=place,
-            near_nm=near,
-            lost=~found,
+        known = known.changed(
+            lattice_nm=np.ascontiguousarray(position),
+            home_nm=np.zeros_like(state.home_nm),
+            atoms_nm=_nearest_atoms(position, known.dopant_nm),
+            bands=self._bands(state, intensity, species) if counted and self.watch else state.bands,
         )
-        return self._goal(known, found)
+        return self._goal(known, known.numbers[:, _LOST] == 0.0)
 
     def requests(self, state: State, actions: NDArray[Any]) -> Sequence[RequestBatch]:
         from environments.dopant_kernel import aimed
 
         rows = len(actions)
-        place, seconds = np.empty((rows, 2)), np.empty(rows)
+        place, seconds, centers = np.empty((rows, 2)), np.empty(rows), np.empty((rows, 2))
         aimed(np.asarray(actions, dtype=np.float64), state.dopant_nm, self.reach_nm, self.shortest_s, self.longest_s,
-              state.low_nm, state.high_nm, place, seconds)  # fmt: skip
-        each = {"position_nm": place, "longest_s": seconds, "until": self._until(state)}
-        dwell = RequestBatch("Dwell", rows, each, {"sample_s": self.sample_s})
-        half = np.array(state.frame.size_nm) / 2
-        centers = np.minimum(np.maximum(state.dopant_nm, state.low_nm + half), state.high_nm - half)
-        return [dwell, atom_positions(centers, state.frame)]
+              state.low_nm, state.high_nm, 0.5 * state.frame.size_nm[0], place, seconds, centers)  # fmt: skip
+        until: Any = Conditions(state.bands)
+        each = {"position_nm": place, "longest_s": seconds, "until": until}
+        return [
+            RequestBatch("Dwell", rows, each, {"sample_s": self.sample_s}),
+            atom_positions(centers, state.frame),
+        ]
 
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
-        after, done = self._looked(state, results[1]), results[0].done & results[1].done
-        spent = results[0].cost.seconds + results[1].cost.seconds
-        electrons = results[0].cost.electrons + results[1].cost.electrons
-        seconds, count = state.seconds + spent, state.count + 1
-        arrived = done & ~after.lost & (after.distance < 0.5)
-        reward = np.where(arrived, self.discount_per_s**seconds, 0.0) - 1.0 * after.lost
-        reward = reward - self.price_per_s * spent - 1e-6 * self.price_per_megaelectron * electrons
-        value = np.where(done & ~after.lost, after.distance, np.nan)
-        failed = _failures(state, done)
-        reached = state.reached + arrived
-        ended = (reached >= self.goals) | after.lost | (count >= self.tries)
-        after = replace(
-            after,
-            reached=reached,
-            seconds=np.where(arrived, 0.0, seconds),
-            electrons=state.electrons + electrons,
-            last_s=results[0].cost.seconds,
-            count=count,
-            failed=failed,
-        )
-        if (arrived & ~ended).any():
-            after = self._goal(after, arrived & ~ended)
-        return after, Outcome(value, _accepted(failed, int(count.max())), reward, ended)
+        from environments.dopant_kernel import judge
+
+        (dwell, look), out = results, np.empty((len(actions), 4))
+        after, done = self._looked(state, look), dwell.done & look.done
+        judge(dwell.done, look.done, dwell.cost.seconds, look.cost.seconds, dwell.cost.electrons, look.cost.electrons,
+              self._settings, after.numbers, out)  # fmt: skip
+        steps = int(after.numbers[:, _COUNT].max())
+        if not done.all():
+            after = after.changed(failed=_failures(state, done, steps))
+        ended, more = out[:, 2] > 0.0, (out[:, 3] > 0.0) & (out[:, 2] == 0.0)
+        if more.any():
+            after = self._goal(after, more)
+        return after, Outcome(out[:, 1], _accepted(after.failed, steps), out[:, 0], ended)
 
     def observation(self, state: State) -> Mapping[str, NDArray[Any]]:
         from environments.dopant_kernel import shown
 
-        rows = len(state.count)
-        own, near, goal = (np.empty((rows, size), dtype=np.float32) for size in (2, 6, 2))
-        shown(state.dopant_nm, state.near_nm, state.target_nm, state.low_nm, state.high_nm, self.reach_nm,
-              self.bond_nm, own, near, goal)  # fmt: skip
-        last, progress = np.empty((rows, 2), dtype=np.float32), np.empty((rows, 2), dtype=np.float32)
-        np.minimum(state.last_s, _FAR, out=last[:, 0])
-        last[:, 1] = state.moved
-        np.divide(state.count, self.tries, out=progress[:, 0], casting="unsafe")
-        np.divide(state.reached, self.goals, out=progress[:, 1], casting="unsafe")
-        return {"dopant": own, "neighbours": near, "target": goal, "last": last, "progress": np.minimum(progress, 1.0)}
+        out = np.empty((len(state.keys), 14), dtype=np.float32)
+        shown(state.dopant_nm, state.near_nm, state.target_nm, state.numbers, state.low_nm, state.high_nm,
+              self.reach_nm, self._settings, out)  # fmt: skip
+        return {
+            "dopant": out[:, :2],
+            "neighbours": out[:, 2:8],
+            "target": out[:, 8:10],
+            "last": out[:, 10:12],
+            "progress": out[:, 12:],
+        }
 
     def brief(self, state: State, row: int) -> Brief:
         """No list of candidates: the actions are a continuum."""
@@ -270,41 +244,32 @@ class MoveDopant:
         """Between two samples of the trace."""
         return self.longest_s / self.samples
 
-    def _rise(self, intensity: Floats, species: Floats) -> Floats:
-        """Between the signal on a carbon and on the dopant, per electron, [B]."""
+    @cached_property
+    def _settings(self) -> Floats:
+        """What the kernel takes."""
+        prices = self.price_per_s, self.price_per_megaelectron
+        return np.array([self.element, self.bond_nm, self.discount_per_s, *prices, self.goals, self.tries], dtype=float)
+
+    def _bands(self, state: State, intensity: Floats, species: Floats) -> Floats:
+        """A dwell goes on until the trace rises above what is between a carbon and the dopant under the beam."""
         own = np.where(species == self.element, intensity, np.nan)
         others = np.where(np.isfinite(species) & (species != self.element), intensity, np.nan)
-        return np.array([_between(a, b) for a, b in zip(own, others, strict=True)])
-
-    def _until(self, state: State) -> Any:
-        """The condition of every row: the trace rises above what silicon under the beam makes of it."""
-        until = np.zeros((len(state.count), 3))
-        if self.watch:
-            current = state.capabilities.calibration.current_pA or 0.0
-            until[:, 0] = -_MUCH
-            until[:, 1] = np.minimum(state.rise * current * ELECTRONS_PER_PA_S * self.sample_s, _MUCH)
-            until[:, 2] = np.isfinite(state.rise)
-        return Conditions(until)
+        rise = np.array([_between(a, b) for a, b in zip(own, others, strict=True)])
+        electrons = (state.capabilities.calibration.current_pA or 0.0) * ELECTRONS_PER_PA_S * self.sample_s
+        gain = state.capabilities.calibration.detector_gain or 1.0
+        high = np.minimum(gain * rise * electrons, _MUCH)
+        return np.stack([np.full(len(rise), -_MUCH), high, np.isfinite(rise).astype(np.float64)], axis=1)
 
     def _looked(self, state: State, result: ResultBatch) -> State:
         from environments.dopant_kernel import follow
 
-        position, _, species = atoms_of(result, len(state.count))
+        position, _, species = atoms_of(result, len(state.keys))
         place, near, target = state.dopant_nm.copy(), state.near_nm.copy(), state.target_nm.copy()
-        found, moved = np.empty(len(place), dtype=bool), np.empty(len(place), dtype=bool)
-        before = _wide_enough(state.atoms_nm, position.shape[1])
-        follow(np.ascontiguousarray(position), np.ascontiguousarray(species), result.done, float(self.element),
-               self.bond_nm, before, place, near, target, found, moved)  # fmt: skip
-        return replace(
-            state,
-            atoms_nm=before,
-            dopant_nm=place,
-            near_nm=near,
-            target_nm=target,
-            home_nm=state.home_nm + (target - state.target_nm),
-            moved=moved,
-            lost=result.done & ~found,
-            distance=np.sqrt(np.square(target - place).sum(-1)) / self.bond_nm,
+        before, home, numbers = _as_wide(state.atoms_nm, position.shape[1]), state.home_nm.copy(), state.numbers.copy()
+        follow(np.ascontiguousarray(position), np.ascontiguousarray(species), result.done, self._settings, before,
+               place, near, target, home, numbers)  # fmt: skip
+        return state.changed(
+            atoms_nm=before, dopant_nm=place, near_nm=near, target_nm=target, home_nm=home, numbers=numbers
         )
 
     def _goal(self, state: State, rows: Bools) -> State:
@@ -312,14 +277,19 @@ class MoveDopant:
         from environments.dopant_kernel import choose
 
         chosen = np.flatnonzero(rows)
-        draws = random.uniform(random.fold(state.keys[chosen], state.reached[chosen] + 1), 1)[:, 0]
-        target, distance = state.target_nm.copy(), state.distance.copy()
+        if not len(chosen):
+            return state
+        draws = random.uniform(
+            random.fold(state.keys[chosen], state.numbers[chosen, _REACHED].astype(np.int64) + 1), 1
+        )[:, 0]
+        target, numbers = state.target_nm.copy(), state.numbers.copy()
         bounds = self.nearest_bonds * self.bond_nm, self.farthest_bonds * self.bond_nm
         for row, draw in zip(chosen, draws, strict=True):
             choose(state.lattice_nm[row], state.home_nm[row], state.dopant_nm[row], draw, state.low_nm, state.high_nm,
                    self.margin_nm, *bounds, target[row])  # fmt: skip
-            distance[row] = np.sqrt(np.square(target[row] - state.dopant_nm[row]).sum()) / self.bond_nm
-        return replace(state, target_nm=target, distance=distance)
+            away = np.square(target[row] - state.dopant_nm[row]).sum()
+            numbers[row, _DISTANCE] = np.sqrt(away) / self.bond_nm
+        return state.changed(target_nm=target, numbers=numbers)
 
 
 def _nearest_atoms(position: Floats, place: Floats) -> Floats:
@@ -335,7 +305,7 @@ def _between(own: Floats, others: Floats) -> float:
     return float(0.4 * np.nanmedian(own) + 0.6 * np.nanmedian(others))
 
 
-def _wide_enough(atoms_nm: Floats, count: int) -> Floats:
+def _as_wide(atoms_nm: Floats, count: int) -> Floats:
     """The atoms of the last look [B, n, 2] as an array of `count`, those left out that do not fit."""
     if atoms_nm.shape[1] == count:
         return atoms_nm.copy()
@@ -345,18 +315,17 @@ def _wide_enough(atoms_nm: Floats, count: int) -> Floats:
     return wide
 
 
-def _failures(state: State, done: Bools) -> Bools:
+def _failures(state: State, done: Bools, steps: int) -> Bools:
     """Which actions brought nothing [B, steps]; it grows when one does."""
-    if done.all():
-        return state.failed
-    steps = int(state.count.max()) + 1
     failed = np.pad(state.failed, [(0, 0), (0, max(0, steps - state.failed.shape[1]))])
     rows = np.flatnonzero(~done)
-    failed[rows, state.count[rows]] = True
+    failed[rows, state.numbers[rows, _COUNT].astype(np.int64)] = True
     return failed
 
 
 def _accepted(failed: Bools, steps: int) -> Bools:
-    if failed.shape[1] == 0:
-        return np.broadcast_to(np.True_, (len(failed), steps))
-    return ~np.pad(failed, [(0, 0), (0, max(0, steps - failed.shape[1]))])[:, :steps]
+    """Which actions brought something, [B, steps]; one number for all where none failed and they are many."""
+    if failed.shape[1]:
+        return ~np.pad(failed, [(0, 0), (0, max(0, steps - failed.shape[1]))])[:, :steps]
+    shape = (len(failed), steps)
+    return np.ones(shape, dtype=bool) if shape[0] * shape[1] < _MANY else np.broadcast_to(np.True_, shape)

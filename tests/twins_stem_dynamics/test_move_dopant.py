@@ -34,7 +34,7 @@ CALM: dict[str, Any] = {
     "scale_error": 0.0,
     "contamination": 0.0,
 }
-PROBLEM = Problem(-np.ones(3), np.ones(3), "maximise", "minus the distance", "bonds")
+PROBLEM = Problem(-np.ones(3), np.ones(3), "minimise", "distance to the target", "bonds")
 
 
 def calm(**options: Any) -> StemMicroscope:
