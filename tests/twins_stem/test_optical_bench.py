@@ -111,6 +111,12 @@ def test_lenses_have_an_end() -> None:
         bench.price(SetAberrations(("C1",), ((1e4, 0.0),)))
 
 
+def test_a_frame_that_cannot_be_allocated_is_refused_before_anything_moves() -> None:
+    bench = Embedded(SMALL)
+    with pytest.raises(InvalidRequest, match="cannot be allocated"):
+        bench.price(ScanImage((0.0, 0.0), (4.0, 4.0), (65536, 65536), 8e-6))
+
+
 @pytest.mark.parametrize(
     ("names", "values"),
     [(("C2",), ((1.0, 0.0),)), (("C1",), ((1.0, 1.0),)), (("C1", "C1"), ((1.0, 0.0), (1.0, 0.0))), (("C1",), ())],

@@ -40,7 +40,7 @@ from instruments.twins.stem.detector import Detector
 from instruments.twins.stem.eels import Spectrometer, spectrum
 from instruments.twins.stem.lenses import CHANGING, TYPICAL_NM, Lenses, LensState, begin, drawn_start, turned_to, waited
 from instruments.twins.stem.render import Scene, scattering_nm2, scene
-from instruments.twins.stem.scan import NONE, Distortions, frame_s, raster
+from instruments.twins.stem.scan import NONE, Distortions, allocatable, frame_s, raster
 from physics_priors.bounds import Bounds, violations
 from physics_priors.optics.aberrations import INDEX, NAMES, ROUND, Complexes
 from physics_priors.optics.probe import Column
@@ -196,6 +196,7 @@ class OpticalBench:
 
     def _seconds(self, batch: RequestBatch) -> float:
         if batch.kind == "ScanImage":
+            allocatable(shared(batch, "shape"))
             return frame_s(shared(batch, "shape"), shared(batch, "dwell_s"), self.flyback_s)
         if batch.kind in ("CameraFrame", "PointSpectrum"):
             return float(shared(batch, "exposure_s"))

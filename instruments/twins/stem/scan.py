@@ -22,6 +22,8 @@ from instruments.twins.raster import pixel_centers
 from physics_priors.bounds import Bounds, violations
 
 Floats = NDArray[np.float64]
+MOST_PIXELS = 2**26
+"""Of a frame: half a gigabyte for each of its arrays."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def raster(
     drift_nm [2] is the displacement of the beam over the sample when the frame begins, velocity_nm_s [2] how it goes
     on; `key` [1] is the frame's, fresh for each.
     """
+    allocatable(frame.shape)
     (width, height), (rows, columns) = frame.size_nm, frame.shape
     pixel_s, line_s = frame.dwell_s, columns * frame.dwell_s + flyback_s
     turn = np.array(_axes(frame.rotation_rad))
@@ -99,6 +102,14 @@ def raster(
     along = pixel_centers(width, columns) * stretch + settling(distortions, width, columns)
     own = np.array(_axes(direction))
     return Raster(direction, np.ascontiguousarray(lines @ own.T), along)
+
+
+def allocatable(shape: tuple[int, int]) -> None:
+    """InvalidRequest where a frame has more pixels than can be kept in memory."""
+    if shape[0] * shape[1] > MOST_PIXELS:
+        raise InvalidRequest(
+            f"a frame of {shape[0]} x {shape[1]} pixels cannot be allocated: ask for at most {MOST_PIXELS} pixels"
+        )
 
 
 def line_jitter(distortions: Distortions, rows: int, key: Keys) -> Floats:
