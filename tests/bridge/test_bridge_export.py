@@ -57,9 +57,7 @@ def _named(node: ast.expr) -> bool:
 
 
 def test_what_is_no_type_is_left_alone() -> None:
-    source = (
-        "def f(x: int | None, *a: tuple[int, ...]) -> A | B:\n    return isinstance(x, int | str) and a | {'b': x}\n"
-    )
+    source = "def f(x: int | None, *a: tuple[int, ...]) -> A | B:\n    return isinstance(x, int | str) and a | {1: x}\n"
     said = translated(source)
     assert "x: _typing.Union[int, None]" in said
     assert "_typing.Tuple[int, ...]" in said
