@@ -1,8 +1,9 @@
 """Where atoms are, from several looks at different doses, and how well that is known, from how looks disagree.
 
 The variance of a position goes with one over fluence times brightness. By how much is not assumed: it is learned from
-the scatter between looks, pooled over all atoms. Every look is registered to the others by its median displacement, so
-what is known is where atoms are relative to the others of their looks: the frame's own place follows the drift.
+the scatter between looks, pooled over all atoms of a kind, since neighbours' tails make dim kinds worse than their
+brightness says. Every look is registered to the others by its median displacement, so what is known is where atoms are
+relative to the others of their looks: the frame's own place follows the drift.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ class Located:
     """[B, C] e/nm^2 of all looks in which the atom was seen."""
     bright: Floats
     """[B, C] mean brightness, by fluence."""
+    kind: NDArray[np.int64]
+    """[B, C] atomic number, or the octave of brightness where that is not known; 0 pads."""
     scatter: Floats
-    """[B, 2]: the sum of squared displacements between looks, scaled to a brightness and fluence of 1, and how many."""
+    """[B, C, 2]: sums of squared displacements between looks, scaled to a brightness and fluence of 1, and how many."""
     shift_nm: Floats
     """[B, 2] where atoms are now, less `places_nm`."""
     lost: NDArray[np.bool_]
@@ -39,22 +42,21 @@ class Located:
 
     @property
     def sd_nm(self) -> Floats:
-        """Standard deviation [B, C] of each coordinate; infinite before two looks disagreed."""
-        sums, count = self.scatter.T
+        """Standard deviation [B, C] of each coordinate; infinite before two looks disagreed, and for what is lost."""
+        sums, count = _pooled(self.scatter[..., 0], self.kind), _pooled(self.scatter[..., 1], self.kind)
         unit = np.where(count > 0, sums / np.maximum(count, 1.0), np.inf)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.lost, np.inf, np.sqrt(unit[:, None] / (self.bright * self.fluence)))
+            return np.where(self.lost, np.inf, np.sqrt(unit / (self.bright * self.fluence)))
 
 
-def first(position_nm: Floats, intensity: Floats, fluence: Floats) -> Located:
-    """After a single look with a fluence [B] e/nm^2."""
-    rows = len(position_nm)
+def first(position_nm: Floats, intensity: Floats, fluence: Floats, species: Floats | None = None) -> Located:
+    """After a single look with a fluence [B] e/nm^2; species [B, C] where they are known, else NaN."""
     there = np.isfinite(position_nm[..., 0])
     dose = np.where(there, fluence[:, None], np.nan)
     bright = np.where(there, np.where(np.isfinite(intensity), intensity, 1.0), np.nan)
-    return Located(
-        position_nm, dose, bright, np.zeros((rows, 2)), np.zeros((rows, 2)), np.zeros(there.shape, dtype=bool)
-    )
+    kind = np.where(there, _kinds(bright, species), 0)
+    nothing, shift = np.zeros((*there.shape, 2)), np.zeros((len(position_nm), 2))
+    return Located(position_nm, dose, bright, kind, nothing, shift, np.zeros(there.shape, dtype=bool))
 
 
 def updated(
@@ -84,4 +86,21 @@ def _scatter(known: Located, away: Floats, there: NDArray[np.bool_], dose: Float
     """What displacements [B, C, 2] add to `scatter`: each has the variances of both looks."""
     with np.errstate(divide="ignore", invalid="ignore"):
         unit = np.square(away).sum(-1) * known.bright / (1.0 / dose + 1.0 / known.fluence)
-    return np.stack([np.where(there, unit, 0.0).sum(axis=1), 2.0 * there.sum(axis=1)], axis=-1)
+    return np.stack([np.where(there, unit, 0.0), 2.0 * there], axis=-1)
+
+
+def _kinds(bright: Floats, species: Floats | None) -> NDArray[np.int64]:
+    """Atomic numbers, or octaves of brightness below zero where they are not known."""
+    known = np.full(bright.shape, np.nan) if species is None else species
+    with np.errstate(divide="ignore", invalid="ignore"):
+        octave = np.floor(np.nan_to_num(np.log2(bright), nan=0.0, posinf=0.0, neginf=0.0))
+    return np.where(np.isfinite(known), np.nan_to_num(known), octave - 1000.0).astype(np.int64)
+
+
+def _pooled(values: Floats, kind: NDArray[np.int64]) -> Floats:
+    """The sum [B, C] of the values of all atoms of a row that are of the same kind."""
+    out = np.zeros(values.shape)
+    for row, kinds in enumerate(kind):
+        _, which = np.unique(kinds, return_inverse=True)
+        out[row] = np.bincount(which, values[row])[which] if len(which) else 0.0
+    return out

@@ -128,7 +128,7 @@ class ImageWithinDose:
         position, intensity, species = atoms_of(results[0], rows)
         frames = self._survey_frames(state)
         fluence = self._fluence(state, frames)
-        atoms = first(position, intensity, fluence)
+        atoms = first(position, intensity, fluence, species)
         again, bright, _ = atoms_of(results[1], rows)
         atoms = updated(atoms, again, bright, fluence, _covered(atoms, frames))
         spent = results[0].cost.electrons + results[1].cost.electrons

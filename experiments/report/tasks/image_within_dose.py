@@ -52,11 +52,11 @@ def located(reader: Reader) -> tuple[list[Look], Located | None]:
             continue
         frame = measurement.request.frame
         look = Look(frame, measurement.cost.electrons / (frame.size_nm[0] * frame.size_nm[1]))
-        position, intensity, _ = atoms_of(ResultBatch.of(measurement), 1)
+        position, intensity, species = atoms_of(ResultBatch.of(measurement), 1)
         fluence = np.array([look.fluence])
         covered = None if atoms is None else _covered(atoms, frame)
         if atoms is None or covered is None:
-            atoms = first(position, intensity, fluence)
+            atoms = first(position, intensity, fluence, species)
         else:
             atoms = updated(atoms, position, intensity, fluence, covered)
         looks.append(look)
