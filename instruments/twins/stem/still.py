@@ -1,6 +1,6 @@
 """Any sample under a tuned beam that does no damage: oxides, particles, structures of one's own.
 
-Dark-field images with everything that a scan does wrong, energy-loss spectra of the atoms near the beam, patterns of the
+Dark-field images with all that a scan does wrong, energy-loss spectra of the atoms near the beam, patterns of the
 convergent beam, and a stage that moves and tilts: columns of a tilted specimen are displaced as `mistilt` says.
 
 What an operator does not know, each switched off by its argument at 0: residual aberrations (`residual`), a tilt of the
