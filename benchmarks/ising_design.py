@@ -131,9 +131,8 @@ def _phase(scenario: str) -> Mapping[str, Run]:
     def parameters(truth: Mapping[str, Any]) -> Any:
         return np.array([truth["moment_K_T"], truth["coupling_K"]])
 
-    return _designs(
-        OrderingLayer(), task, FieldPrior(), scenario, parameters, error, repeat=True, explore_every=EXPLORE
-    )
+    options = {"repeat": True, "explore_every": EXPLORE}
+    return _designs(OrderingLayer(), task, FieldPrior(), scenario, parameters, error, options)
 
 
 def _boundary(field: float, second: float) -> float:
@@ -157,7 +156,7 @@ def _simulated_boundary(second: float) -> tuple[Any, Any]:
     model = Model(square(side, side), (Field(), Pair(1), Pair(2)))
     rows, columns = np.divmod(np.arange(side * side), side)
     stagger = (-1.0) ** (rows + columns)
-    end = 4.0  # at T = 0 second neighbours of one sublattice agree in both phases: they do not move the end
+    end = 4.0  # at T = 0 second neighbours agree in both phases, ordered and saturated: they do not move the end
     fields, found = [0.0, 1.0, 2.0, 3.0, 3.5, 3.8], []
     for field in fields:
         guess = _guess(field, second)
@@ -195,15 +194,8 @@ def _designs(
     runs: dict[str, dict[str, list[float]]] = {}
     for seed in range(SEEDS):
         for name in ("grid", "agent", "oracle"):
-            found = _episode(
-                core,
-                task,
-                InformationGain(prior, **options),
-                scenario,
-                seed,
-                name,
-                parameters,
-            )
+            agent = InformationGain(prior, **options)
+            found = _episode(core, task, agent, scenario, seed, name, parameters)
             kept = runs.setdefault(name, {"error": [], "nats": [], "fell_back": []})
             kept["error"].append(error(found["mean"], found["truth"]))
             kept["nats"].append(found["nats"])
