@@ -18,9 +18,11 @@ from instruments.request_columns import atom_positions
 from instruments.requests import (
     AtomPositions,
     BeamPath,
+    CameraFrame,
     Dwell,
     LineScan,
     MoveStage,
+    PointSpectrum,
     Register,
     ScanImage,
     SetAberrations,
@@ -34,6 +36,7 @@ from instruments.twins.stem.samples import Graphene, StructureFile
 from instruments.twins.stem.scan import NONE
 from instruments.twins.stem.world import BULK, CAPTURE, EJECTED, HOPPED, JUMP, JUMPED, KNOCKED
 from physics_priors.beam.hop import HopLaw
+from physics_priors.beam.sulphur import hop_rate_per_s
 from physics_priors.hops.laws import FluxHops, GaussianHops, TabulatedHops
 from physics_priors.optics.probe import Column, gaussian_rate_per_barn
 
@@ -60,6 +63,8 @@ REQUESTS = [
     SubScan(FRAME, (2, 5), (1, 6)),
     LineScan((-0.5, 0.0), (0.5, 0.3), 12, 1e-3),
     BeamPath(((0.0, 0.0), (0.3, 0.1)), 0.4),
+    PointSpectrum((0.1, 0.2), 0.5),
+    CameraFrame((0.1, 0.2), 0.2, 2),
     SetAberrations(("C1", "A1"), ((3.0, 0.0), (1.0, 1.0))),
     SetOptics(defocus_nm=2.0, current_pA=20.0),
     MoveStage((0.05, 0.0, 1.0)),
@@ -291,7 +296,10 @@ def test_check_67_vacancies_wander_as_their_rate_says() -> None:
     jumps = world.moving[:, 9]
     assert jumps.mean() == pytest.approx(3 * 1e-9 * flux, rel=0.05)
     moved = core.sites.positions_nm[np.argmax(world.species == 0, axis=1), :2] - core.sites.positions_nm[start, :2]
-    assert np.isfinite(moved).all()
+    moved -= np.array(core.sites.extent_nm) * np.round(moved / np.array(core.sites.extent_nm))
+    bond = core.sites.bond_nm
+    diffusion = np.square(moved).sum(1).mean() / (4.0 * seconds)
+    assert hop_rate_per_s(diffusion, bond) == pytest.approx(jumps.mean() / seconds, rel=2 * 2 / np.sqrt(count))
     events = world.log[np.arange(count), 0]
     assert set(events[jumps > 0, 2]) == {float(JUMPED)}
 
@@ -372,6 +380,27 @@ def test_images_show_atoms_where_they_are_and_pay_for_it() -> None:
     np.testing.assert_allclose(place[species == 14][0], (x, y), atol=1e-9)
     bright = seen.channels["intensity"].values
     assert bright[species == 14][0] / bright[species == 6].mean() == pytest.approx(4.013, rel=1e-4)
+
+
+def test_spectra_know_silicon_and_patterns_hold_the_beam() -> None:
+    core = plain()
+    twin = Embedded(core)
+    twin.reset(3, {})
+    silicon = core.sites.positions_nm[int(twin.truth()["silicon"][0]), :2]
+    counts = []
+    for number, place in enumerate((silicon, -silicon)):
+        request = PointSpectrum((float(place[0]), float(place[1])), 10.0)
+        seen = twin.acquire(request, id=str(number), stop=threading.Event())
+        counts.append(seen.channels["eels"].values)
+        assert counts[-1].sum() == pytest.approx(seen.cost.electrons, rel=0.01)
+    loss = core.spectrometer.loss_eV
+    edge = (loss > 100) & (loss < 130)
+    assert counts[0][edge].sum() > 1.05 * counts[1][edge].sum()
+    frame = twin.acquire(CameraFrame((0.0, 0.0), 0.01), id="c", stop=threading.Event())
+    bright, angle = frame.channels["pattern"].values, frame.channels["pattern"].axes[0].values
+    away = np.hypot(*np.meshgrid(angle, angle))
+    assert 0.9 * frame.cost.electrons < bright.sum() <= 1.001 * frame.cost.electrons
+    assert bright[away < 30].mean() > 10 * bright[away > 35].mean()
 
 
 def test_looks_average_as_counts_do() -> None:

@@ -70,6 +70,8 @@ def longest_s(core: StemMicroscope, batch: RequestBatch) -> tuple[Floats | float
         return 0.0, core.latency_s
     if kind == "Dwell":
         return column(batch, "longest_s").astype(np.float64), core.latency_s
+    if kind in ("PointSpectrum", "CameraFrame"):
+        return float(shared(batch, "exposure_s")), core.latency_s
     if kind == "BeamPath":
         return column(batch, "points_nm").shape[1] * float(shared(batch, "dwell_s")), core.latency_s
     if kind == "LineScan":
@@ -97,12 +99,12 @@ def dwell(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
         _parallel(
             core, first, last,
             lambda a, b, tables=optics.kernel: event_rows.dwell(  # type: ignore[misc]
-                a, b, places, longest, sample_s, until, limit, _latency(core, reached, most), core.blanker,
+                a, b, places, longest, sample_s, until, limit, latency_s(core, reached, most), core.blanker,
                 core.counting_noise, keys, world.site_keys, arrays, core.shared, tables, core.rates, core.readout,
                 trace, spent,
             ),
         )  # fmt: skip
-    idle = _latency(core, reached, most)
+    idle = latency_s(core, reached, most)
     axes = {"haadf": (Axis("time", "s", _times(trace.shape[1], sample_s)),)}
     return after, _result(core, world, batch.kind, {"haadf": trace}, axes, spent, idle, places)
 
@@ -119,7 +121,7 @@ def atoms(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
     count = _room(core, width, height)
     position, intensity, species = np.empty((rows, count, 2)), np.empty((rows, count)), np.empty((rows, count))
     spent, after = np.empty(rows), _fresh(core, world)
-    idle, arrays = _latency(core, reached, whole), _arrays(after)
+    idle, arrays = latency_s(core, reached, whole), _arrays(after)
     limit = np.inf if reached == 1.0 else _left(core, reached, whole)
     for optics, peaks, first, last in _shares(core, world):
         _parallel(
@@ -140,7 +142,7 @@ def scan(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, re
     beam_s, idle = longest_s(core, batch)
     whole = float(np.max(beam_s))
     limit = np.inf if reached == 1.0 else _left(core, reached, whole)
-    idle = _latency(core, reached, whole)
+    idle = latency_s(core, reached, whole)
     frames = _frames(batch)
     rows, columns = _part(batch, frames[0])
     after, spent, signals = _fresh(core, world), np.empty(batch.rows), []
@@ -175,11 +177,11 @@ def path(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, re
     dwell_s, count = float(shared(batch, "dwell_s")), points.shape[1]
     whole = count * dwell_s
     limit = np.inf if reached == 1.0 else _left(core, reached, whole)
-    idle, seconds = _latency(core, reached, whole), np.full(count, dwell_s)
+    idle, seconds = latency_s(core, reached, whole), np.full(count, dwell_s)
     after, spent, signal = _fresh(core, world), np.empty(batch.rows), np.empty((batch.rows, count))
     for row in range(batch.rows):
         time_s = world.moving[row, CLOCK] + idle + dwell_s * (np.arange(count) + 0.5)
-        places = (1.0 + world.hidden[row, SCALE]) * points[row] + _offset_nm(world, row, time_s, parked=True)
+        places = (1.0 + world.hidden[row, SCALE]) * points[row] + offset_nm(world, row, time_s, parked=True)
         spent[row] = _run(core, world, after, row, places, seconds, limit, idle, keys, signal[row])
         after.moving[row, PARKED_X : PARKED_Y + 1] = points[row, -1]
     axes = {"haadf": (Axis("point", "", np.arange(float(count))),)}
@@ -205,11 +207,18 @@ def settle(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, 
     )
 
 
+def _recorded(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
+    from instruments.twins.stem.event_detectors import park
+
+    return park(core, world, batch, keys, reached)
+
+
 PERFORMS: Final[Mapping[str, Callable[[StemMicroscope, World, RequestBatch, Keys, float], Done]]] = {
     "Dwell": dwell,
     "AtomPositions": atoms,
     **dict.fromkeys(("ScanImage", "SubScan", "LineScan"), scan),
     "BeamPath": path,
+    **dict.fromkeys(("PointSpectrum", "CameraFrame"), _recorded),
     **dict.fromkeys(("SetOptics", "SetAberrations", "MoveStage", "Register"), settle),
 }
 
@@ -234,8 +243,9 @@ def _arrays(world: World) -> tuple[Any, ...]:
 def _shares(core: StemMicroscope, world: World) -> Iterator[tuple[Any, Any, int, int]]:
     """Rows that share their lenses: tables, bounds, first row and last + 1."""
     lenses, rows = world.aberrations_nm, len(world.aberrations_nm)
-    if rows == 1 or core.alike(lenses):
-        yield (*core.optics(lenses[0]), 0, rows)
+    common = core.common_optics(lenses)
+    if common is not None:
+        yield (*common, 0, rows)
         return
     for row in range(rows):
         yield (*core.optics(lenses[row]), row, row + 1)
@@ -270,7 +280,7 @@ def _run(
     return spent
 
 
-def _latency(core: StemMicroscope, reached: float, beam_s: float) -> float:
+def latency_s(core: StemMicroscope, reached: float, beam_s: float) -> float:
     """Of the time before a request what was reached of it."""
     return min(core.latency_s, reached * (core.latency_s + beam_s))
 
@@ -398,7 +408,7 @@ def _part(batch: RequestBatch, frame: ScanImage) -> tuple[slice, slice]:
 def _lines(core: StemMicroscope, world: World, frame: ScanImage, row: int, key: Keys, idle_s: float) -> Raster:
     """Where the beam is, in the scanner's own scale."""
     drift = world.hidden[row, DRIFT_X : DRIFT_Y + 1]
-    offset = _offset_nm(world, row, np.array([world.moving[row, CLOCK] + idle_s]), parked=False)[0]
+    offset = offset_nm(world, row, np.array([world.moving[row, CLOCK] + idle_s]), parked=False)[0]
     return raster(frame, core.distortions, offset, -drift, core.flyback_s, key)
 
 
@@ -411,7 +421,7 @@ def _visits(lines: Raster, dwell_s: float, flyback_s: float) -> tuple[Floats, Fl
     return both.reshape(-1, 2), seconds.ravel()
 
 
-def _offset_nm(world: World, row: int, time_s: Floats, parked: bool) -> Floats:
+def offset_nm(world: World, row: int, time_s: Floats, parked: bool) -> Floats:
     """What is added to places at times [K] to reach the material, [K, 2]; see `event_rows`."""
     moving, hidden = world.moving[row], world.hidden[row]
     still = moving[REGISTERED_X : REGISTERED_Y + 1] - moving[STAGE_X : STAGE_Y + 1]

@@ -37,6 +37,7 @@ from instruments.twins.reach import within
 from instruments.twins.scenario import scenario_name
 from instruments.twins.stem import event_requests, event_tables
 from instruments.twins.stem.detector import Detector
+from instruments.twins.stem.eels import Spectrometer
 from instruments.twins.stem.event_tables import Optics, Tails
 from instruments.twins.stem.fluence import map_shape, spread_electrons
 from instruments.twins.stem.samples.graphene import Graphene
@@ -71,6 +72,7 @@ Factor = Annotated[float, Bounds("", 0.0, 100.0)]
 IMAGE: Final = {"haadf": "counts"}
 _BEAM: Final = ("ScanImage", "SubScan", "LineScan", "Dwell", "BeamPath")
 _REST: Final = ("SetOptics", "SetAberrations", "MoveStage", "Register")
+_RECORDED: Final = {"PointSpectrum": {"eels": "counts"}, "CameraFrame": {"pattern": "counts"}}
 _DISPLACEMENT_EV: Final = 21.14
 _VELOCITY2: Final = 3.17e5
 
@@ -93,6 +95,9 @@ class StemMicroscope:
     """Cross section of carbon for scattering onto the detector: what makes counts of electrons."""
     detector: Detector = field(default_factory=Detector)
     distortions: Distortions = field(default_factory=Distortions)
+    spectrometer: Spectrometer = field(default_factory=Spectrometer)
+    thickness_nm: Annotated[float, Bounds("nm", 0.0, 100.0)] = 0.335
+    """For energy losses."""
     channels: Factor = 1.0
     """Factor of all events but hops and the knock-on of carbon."""
     knock_on: Factor = 1.0
@@ -139,9 +144,14 @@ class StemMicroscope:
             name="stem_microscope",
             family="STEM",
             simulated=True,
-            requests=frozenset({*_BEAM, *_REST, "AtomPositions"}),
+            requests=frozenset({*_BEAM, *_REST, *_RECORDED, "AtomPositions"}),
             field=Field((0.0, 0.0), self.sites.extent_nm),
-            channels={**dict.fromkeys(_BEAM, IMAGE), "AtomPositions": atoms, **{kind: {} for kind in _REST}},
+            channels={
+                **dict.fromkeys(_BEAM, IMAGE),
+                "AtomPositions": atoms,
+                **{kind: {} for kind in _REST},
+                **_RECORDED,
+            },
             calibration=Calibration(
                 current_pA=self.current_pA,
                 flyback_s=self.flyback_s,
@@ -153,6 +163,7 @@ class StemMicroscope:
                 "dwell_s": Bounds("s", 1e-8, 100.0),
                 "longest_s": Bounds("s", 1e-6, 600.0),
                 "sample_s": Bounds("s", 1e-6, 600.0),
+                "exposure_s": Bounds("s", 1e-6, 600.0),
                 "current_pA": Bounds("pA", 0.0, 1000.0),
             },
             blanker=self.blanker,
@@ -290,15 +301,18 @@ class StemMicroscope:
             self._tables[name] = made, bounds
         return self._tables[name]
 
-    def alike(self, aberrations_nm: NDArray[np.complex128]) -> bool:
-        """Whether all rows [B, 14] are the same; remembered for the latest array, which nobody edits."""
-        if self._looked_at.get("array") is not aberrations_nm:
-            self._looked_at["alike"] = bool((aberrations_nm == aberrations_nm[:1]).all())
-            self._looked_at["array"] = aberrations_nm
-        return bool(self._looked_at["alike"])
+    def common_optics(self, aberrations_nm: NDArray[np.complex128]) -> tuple[Optics, tuple[float, ...]] | None:
+        """Those of all rows [B, 14], None where they differ; remembered for the latest array, which nobody edits."""
+        latest = self._latest
+        if latest.get("array") is not aberrations_nm:
+            alike = len(aberrations_nm) == 1 or bool((aberrations_nm == aberrations_nm[:1]).all())
+            latest["optics"] = self.optics(aberrations_nm[0]) if alike else None
+            latest["array"] = aberrations_nm
+        found: tuple[Optics, tuple[float, ...]] | None = latest["optics"]
+        return found
 
     @cached_property
-    def _looked_at(self) -> dict[str, Any]:
+    def _latest(self) -> dict[str, Any]:
         return {}
 
     @cached_property
