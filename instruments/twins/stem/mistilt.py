@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from instruments.errors import InvalidRequest
 
 Floats = NDArray[np.float64]
-ATTENUATION_NM: Final[Mapping[int, float]] = {38: 1.83, 22: 1.20}
+ATTENUATION_NM: Final[Mapping[int, float]] = {38: 2.08, 22: 1.14}
 """Attenuation length by element as multislice gave it, for SrTiO3 along [001] at 100 kV, 25 mrad and 80 to 200 mrad
 (`stem.multislice_tilt_depth`); for other elements nothing is attenuated."""
 _LARGEST_RAD: Final = 0.1
