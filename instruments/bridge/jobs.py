@@ -41,17 +41,17 @@ class Worker:
 
     def __init__(self, done: Callable[[Job, Any, BaseException | None], None], most_waiting: int = 64) -> None:
         self._done = done
-        self._waiting: queue.Queue[Job | None] = queue.Queue(most_waiting)
+        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._most_waiting = most_waiting
         self.current: Job | None = None
         self._thread = threading.Thread(target=self._run, name="bridge-instrument", daemon=True)
         self._thread.start()
 
     def submit(self, job: Job) -> bool:
         """Have a job done when its turn comes; False where too many wait."""
-        try:
-            self._waiting.put_nowait(job)
-        except queue.Full:
+        if self._waiting.qsize() >= self._most_waiting:
             return False
+        self._waiting.put(job)
         return True
 
     def close(self, patience_s: float) -> bool:
@@ -86,7 +86,7 @@ class Safety:
     def __init__(self, make_safe: Callable[[], None], done: Callable[[Any, str, float, str], None]) -> None:
         """`done` is told the asker, the reason, how long it took [s], and what went wrong ('' for nothing)."""
         self._make_safe, self._done = make_safe, done
-        self._asked: queue.Queue[Any] = queue.Queue()
+        self._asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="bridge-safety", daemon=True)
         self._thread.start()
 

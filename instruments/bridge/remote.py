@@ -71,7 +71,7 @@ class RemoteInstrument:
         self._hold()
         body = {"id": id, "request": to_plain(request)}
         result = self._act("acquire", body, deadline_s=self._deadline_s, stop=stop)
-        return measurement_from_wire(result)
+        return measurement_from_wire(result, request)
 
     def lookup(self, id: str) -> Measurement | None:
         self._connected()
@@ -112,6 +112,8 @@ class RemoteInstrument:
     def _connected(self) -> Capabilities:
         if self._closing.is_set():
             raise Closed(f"the connection to {self._link.address} was closed: open a new one")
+        if self._known is not None:
+            return self._known
         with self._connecting:
             if self._known is None:
                 self._served = self._link.greet(self._name)

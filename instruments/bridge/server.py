@@ -32,9 +32,9 @@ from instruments.errors import ConnectionLost, HardwareFault, InvalidRequest, No
 from instruments.seam import Instrument
 
 _WRITES = ("acquire", "reset", "restore", "truth")
-_NOW = int(zmq.NOBLOCK)
+_EVENTS, _CAN_READ, _PATIENCE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVTIMEO)
 _BELL = "inproc://bell"
-_LOOK_S = 0.2
+_LOOK_S, _LOOK_MS = 0.2, 200
 """How often the stop file is looked for."""
 _AT_ONCE = 256
 """Messages taken in before the clocks are looked at again."""
@@ -64,6 +64,7 @@ class Server:
         self._ended = False
         self._finished: deque[Any] = deque()
         self._next_look_s = 0.0
+        self._waits_ms = -2
         self._rings: dict[int, zmq.Socket[Any]] = {}
         self._open_sockets()
         self._worker = Worker(lambda *done: self._wake("job", done))
@@ -126,7 +127,10 @@ class Server:
         ring.send(self._rung)
 
     def _turn(self) -> None:
-        self._router.rcvtimeo = self._patience_ms()
+        patience_ms = self._patience_ms()
+        if patience_ms != self._waits_ms:  # setting it costs as much as answering
+            self._router.setsockopt(_PATIENCE, patience_ms)
+            self._waits_ms = patience_ms
         self._take_in()
         while self._finished:
             kind, done = self._finished.popleft()
@@ -135,16 +139,16 @@ class Server:
 
     def _take_in(self) -> None:
         """What has come; waits for it where nothing has."""
-        flags = 0
         for _ in range(_AT_ONCE):
             try:
-                identity, *frames = receive(self._router, flags)
+                identity, *frames = receive(self._router)
             except zmq.Again:
                 return
             if len(frames) == 1 and frames[0].bytes == self._rung:
                 return
             self._answer(identity.bytes, frames)
-            flags = _NOW
+            if not self._router.getsockopt(_EVENTS) & _CAN_READ:  # type: ignore[operator]
+                return
 
     def _answer(self, identity: bytes, frames: Any) -> None:
         try:
@@ -336,8 +340,8 @@ class Server:
 
     def _patience_ms(self) -> int:
         job, now = self._worker.current, time.monotonic()
-        due = min(self._lease.until_s, now + _LOOK_S, float("inf") if job is None else job.overdue_s)
-        return max(0, int((due - now) * 1000) + 1)
+        due = min(self._lease.until_s, float("inf") if job is None else job.overdue_s) - now
+        return _LOOK_MS if due > _LOOK_S else max(0, int(due * 1000) + 1)
 
     def _replied(self, seq: int, result: Any) -> Frames:
         if isinstance(result, _Raw):

@@ -13,7 +13,7 @@ from instruments.capabilities import Calibration, Capabilities, Field, Sites
 from instruments.cost import Cost
 from instruments.errors import HardwareFault, InstrumentError, Refused
 from instruments.measurement import Axis, Channel, Measurement
-from instruments.requests import from_plain, to_plain
+from instruments.requests import Request, from_plain, to_plain
 from physics_priors.bounds import Bounds
 
 
@@ -102,13 +102,13 @@ def measurement_to_wire(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def measurement_from_wire(plain: Mapping[str, Any]) -> Measurement:
-    """The inverse of `measurement_to_wire`, bit for bit; raises Malformed."""
+def measurement_from_wire(plain: Mapping[str, Any], sent: Request | None = None) -> Measurement:
+    """The inverse of `measurement_to_wire`, bit for bit; `sent` is a request that it may be about. Raises Malformed."""
     try:
-        position = plain["position_nm"]
+        position, request = plain["position_nm"], plain["request"]
         return Measurement(
             id=str(plain["id"]),
-            request=from_plain(plain["request"]),
+            request=sent if sent is not None and request == to_plain(sent) else from_plain(request),
             channels={name: _channel_in(channel) for name, channel in plain["channels"].items()},
             cost=Cost.of(plain["cost"]),
             complete=bool(plain["complete"]),
