@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from agents.protocol import AgentError, Decision, Observation, Problem, Transition
 from physics_priors.bounds import Bounds
-from physics_priors.optics.aberrations import COUNT, INDEX, NAMES, ROUND
-from physics_priors.optics.diversity import TYPICAL_NM, Options, Series, estimate
+from physics_priors.optics.aberrations import COUNT, INDEX, NAMES, ROUND, TYPICAL_NM
+from physics_priors.optics.diversity import Options, Series, estimate
 from physics_priors.optics.probe import Column
 
 Floats = NDArray[np.float64]

@@ -28,6 +28,8 @@ SYMMETRY: Final = np.array([0, 2, 1, 3, 0, 2, 4, 1, 3, 5, 0, 2, 4, 6])
 """m_k: how often the aberration repeats in a turn; 0 for the round ones."""
 FACTOR: Final = np.array([1 / (n + 1) if name[0] in "AC" else 1.0 for n, name in zip(ORDER, NAMES, strict=True)])
 ROUND: Final = SYMMETRY == 0
+TYPICAL_NM: Final = np.array([1.0, 1.0, 20.0, 20.0, 1e3, 1e3, 1e3, 2e4, 2e4, 2e4, 1e6, 1e6, 1e6, 1e6])
+"""What of each changes a probe of 60 kV and 30 mrad about as much as 1 nm of defocus does."""
 INDEX: Final[Mapping[str, int]] = {name: index for index, name in enumerate(NAMES)}
 
 

@@ -12,18 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physics_priors.optics.aberrations import COUNT, INDEX, ROUND, Complexes, basis
+from physics_priors.optics.aberrations import COUNT, INDEX, ROUND, TYPICAL_NM, Complexes, basis
 from physics_priors.optics.probe import Column, source_transfer
 from physics_priors.optics.pupil import aperture, frequencies
 
 Floats = NDArray[np.float64]
-TYPICAL_NM: Final = np.array([1.0, 1.0, 20.0, 20.0, 1e3, 1e3, 1e3, 2e4, 2e4, 2e4, 1e6, 1e6, 1e6, 1e6])
-"""What of each aberration changes a probe of 60 kV and 30 mrad about as much as 1 nm of defocus does."""
 
 
 @dataclass(frozen=True)

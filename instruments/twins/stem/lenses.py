@@ -17,11 +17,9 @@ from instruments import keys as random
 from instruments.errors import InvalidRequest
 from instruments.keys import Keys
 from physics_priors.bounds import Bounds, violations
-from physics_priors.optics.aberrations import COUNT, INDEX, ORDER, ROUND, Complexes
+from physics_priors.optics.aberrations import COUNT, INDEX, ORDER, ROUND, TYPICAL_NM, Complexes
 
 Floats = NDArray[np.float64]
-TYPICAL_NM: Final = np.array([1.0, 1.0, 20.0, 20.0, 1e3, 1e3, 1e3, 2e4, 2e4, 2e4, 1e6, 1e6, 1e6, 1e6])
-"""What of each aberration changes the probe about as much as 1 nm of defocus does, at 60 kV and 30 mrad."""
 CHANGING: Final = ("asked_nm", "played_nm", "drifted_nm")
 """Fields of `LensState` that differ after its beginning."""
 _DRIFTING: Final = (INDEX["C1"], INDEX["A1"])

@@ -38,11 +38,11 @@ from instruments.twins.stem.camera import binned, film_phase, pattern, phase_of_
 from instruments.twins.stem.canvas import canvas_of_period
 from instruments.twins.stem.detector import Detector
 from instruments.twins.stem.eels import Spectrometer, spectrum
-from instruments.twins.stem.lenses import CHANGING, TYPICAL_NM, Lenses, LensState, begin, drawn_start, turned_to, waited
+from instruments.twins.stem.lenses import CHANGING, Lenses, LensState, begin, drawn_start, turned_to, waited
 from instruments.twins.stem.render import Scene, scattering_nm2, scene
 from instruments.twins.stem.scan import NONE, Distortions, allocatable, frame_s, raster
 from physics_priors.bounds import Bounds, violations
-from physics_priors.optics.aberrations import INDEX, NAMES, ROUND, Complexes
+from physics_priors.optics.aberrations import INDEX, NAMES, ROUND, TYPICAL_NM, Complexes
 from physics_priors.optics.probe import Column
 from physics_priors.optics.quality import rms_phase_rad, strehl
 
