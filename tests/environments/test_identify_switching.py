@@ -20,6 +20,7 @@ from instruments.embedded import Embedded
 from instruments.errors import NotSupported, OutOfReach
 from instruments.guard import Limits
 from instruments.twins.flat import Flat
+from instruments.twins.spm.scanning_probe import ScanningProbe
 from instruments.twins.spm.switching import Switching
 from physics_priors.lgd import loops
 
@@ -104,6 +105,15 @@ def test_a_refused_waveform_is_one_that_never_was() -> None:
     assert not info["accepted"]
     assert environment._state.applied[0] == before.applied[0] == 0
     assert environment.step(np.full(8, 0.4, np.float32))[4]["accepted"]
+
+
+def test_the_scanning_probe_serves_too() -> None:
+    """Another twin, with domains that grow under the tip: the same task, agent and requests."""
+    twin = Embedded(ScanningProbe(field_nm=400.0, grid=40))
+    task = IdentifySwitching(limit_V=8.0, **SMALL)
+    environment, decisions = play(AdaptiveWaveform(particles=60, draws=40), 1, 3, Environment(twin, task))
+    assert environment._state.applied[0] == 8 * len(decisions)
+    assert np.isfinite(environment._state.mean_V).all()
 
 
 def test_what_cannot_serve_is_told_so() -> None:
