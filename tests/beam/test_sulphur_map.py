@@ -7,7 +7,7 @@ from environments.edges import above_power_law, sulphur_l
 from instruments import keys
 from instruments.batch import RequestBatch
 from instruments.errors import DataInvalid
-from instruments.twins.stem.core_loss import density_1_nm2
+from instruments.twins.stem.probed_sheet import density_1_nm2
 from instruments.twins.stem.samples.dichalcogenide import Dichalcogenide
 from instruments.twins.stem.sulphur_sheet import SulphurSheet
 
@@ -33,7 +33,7 @@ def test_a_map_of_it_follows_the_sulphur() -> None:
     batch = RequestBatch("PointSpectrum", len(grid), {"position_nm": grid}, {"exposure_s": 0.01})
     _, result = core.perform(world, batch, keys.fold(roots, 1))
     signal = sulphur_l(result.values["eels"], core.spectrometer.loss_eV)
-    there, extent = (world.species[0] == 16).astype(float), np.array(core.sites.extent_nm)
-    density = [density_1_nm2(place, core.sites.positions_nm, there, extent, 0.15) for place in grid]
+    there = (world.species[0] == 16).astype(float)
+    density = [density_1_nm2(core.sites, place, there, 0.15) for place in grid]
     assert np.corrcoef(signal, density)[0, 1] > 0.95
     assert np.std(signal) > 0.03 * np.mean(signal)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instruments.twins.stem import sulphur_tables
 from instruments.twins.stem.columns import Columns, columns_of
-from instruments.twins.stem.core_loss import Spectrometer, density_1_nm2, edges_of
+from instruments.twins.stem.eels import Spectrometer, spectrum
 from instruments.twins.stem.samples.sites import Sites
 from physics_priors import contrast
+from physics_priors.energy_loss import EDGES, delocalisation_nm
 from physics_priors.optics.probe import Column
 
 Floats = NDArray[np.float64]
 _METAL, _SULPHUR = 0, 1
+_THICKNESS_NM: Final = 0.65
+"""Of a monolayer, for the low losses."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,24 @@ class ProbedSheet:
         sulphur_kernel.brightness(self.columns.positions_nm, self.lattice, self.tables, species, out)
         return out
 
-    def spectrum(self, device: Spectrometer, place_nm: Floats, stood: dict[int, Floats], electrons: float) -> Floats:
-        """Expected core-loss counts at a place; `stood` [N] by element: the share of time that an atom was there."""
-        probe_sd_nm = float(1.0 / np.sqrt(2.0 * np.pi * self.tables[1][0, 0]))
-        extent, energy_keV = np.array(self.sites.extent_nm), self.optics.energy_keV
-        near = {}
-        for name, element in edges_of(self.sites.species).items():
-            sd_nm = device.reach_nm(name, energy_keV, probe_sd_nm)
-            near[name] = density_1_nm2(place_nm, self.sites.positions_nm, stood[element], extent, sd_nm)
-        return device.expected(near, energy_keV, float(self.sites.species.mean()), electrons)
+    def chances(self, device: Spectrometer, place_nm: Floats, stood: dict[int, Floats]) -> Floats:
+        """Chances [channels] that an electron at a place is counted in each channel of an energy-loss spectrum.
+
+        `stood` [N] by element: the share of time that an atom was there.
+        """
+        near = {
+            name: density_1_nm2(self.sites, place_nm, stood[edge.species], self._reach_nm(edge.onset_eV, device))
+            for name, edge in EDGES.items()
+            if edge.species in stood
+        }
+        mean = float(self.sites.species.mean())
+        return spectrum(device, self.optics.energy_keV, _THICKNESS_NM, mean, near).chances
+
+    def _reach_nm(self, onset_eV: float, device: Spectrometer) -> float:
+        """Standard deviation of the Gaussian in which this probe excites an edge."""
+        half = delocalisation_nm(onset_eV, self.optics.energy_keV, 1e-3 * device.collection_mrad) / 2.0
+        probe = 1.0 / np.sqrt(2.0 * np.pi * self.tables[1][0, 0])
+        return float(np.hypot(half / np.sqrt(2.0 * np.log(2.0)), probe))
 
     def fluence_e_A2(self, landed: Floats) -> Floats:
         """Fluence by the real probe, from the electrons [rows, columns] by where its middle was."""
@@ -88,3 +100,12 @@ class ProbedSheet:
         radius = np.hypot(x[None, :], y[:, None])
         probe = np.interp(radius, step * np.arange(lines.shape[1]), lines[0], right=0.0)
         return np.asarray(np.fft.rfft2(probe / probe.sum()))
+
+
+def density_1_nm2(sites: Sites, place_nm: Floats, share: Floats, sd_nm: float) -> float:
+    """Atoms per nm^2 under a Gaussian at a place; `share` [N] is how much of the time each was there."""
+    extent = np.array(sites.extent_nm)
+    away = sites.positions_nm[:, :2] - place_nm
+    away = away - extent * np.round(away / extent)
+    weight = np.exp(-0.5 * np.square(away).sum(axis=1) / sd_nm**2) / (2.0 * np.pi * sd_nm**2)
+    return float(weight @ share)

@@ -37,7 +37,7 @@ from instruments.measurement import Axis
 from instruments.twins.reach import column, shared, within
 from instruments.twins.scenario import scenario_name
 from instruments.twins.stem.columns import Look, seen
-from instruments.twins.stem.core_loss import Spectrometer
+from instruments.twins.stem.eels import Spectrometer
 from instruments.twins.stem.exposures import Exposures, exposures, frames_of, part_of, pixel_axes
 from instruments.twins.stem.probed_sheet import ProbedSheet
 from instruments.twins.stem.samples.dichalcogenide import Dichalcogenide
@@ -96,7 +96,7 @@ class SulphurSheet:
     """Blanked time before every request: software, settling."""
     flyback_s: Annotated[float, Bounds("s", 0.0, 0.1)] = 6e-5
     counting_noise: bool = True
-    spectrometer: Spectrometer = field(default_factory=Spectrometer)
+    spectrometer: Spectrometer = field(default_factory=lambda: Spectrometer(channels=320, dispersion_eV=1.0))
 
     def __post_init__(self) -> None:
         if said := violations(self):
@@ -291,7 +291,7 @@ class SulphurSheet:
     def _spectra(
         self, before: World, after: World, asked: Exposures, spent_s: Floats, keys: Keys
     ) -> tuple[dict[str, Floats], dict[str, tuple[Axis, ...]]]:
-        """Core-loss spectra [B, channels] of what stood under the parked probe while it was there."""
+        """Energy-loss spectra [B, channels] of what stood under the parked probe while it was there."""
         from instruments.twins.stem.sulphur_kernel import poisson_counts
 
         place = self._material_nm(before, asked)[:, 0]
@@ -300,9 +300,9 @@ class SulphurSheet:
         expected = np.empty((len(keys), self.spectrometer.channels))
         for row in range(len(keys)):
             stood = shares(self.sites, before, after, row, begin_s[row], spent_s[row])
-            expected[row] = self.probed.spectrum(self.spectrometer, place[row], stood, electrons[row])
+            expected[row] = electrons[row] * self.probed.chances(self.spectrometer, place[row], stood)
         counts = poisson_counts(expected, random.fold(keys, 8)) if self.counting_noise else expected
-        axis = Axis("loss", "eV", self.spectrometer.loss_eV)
+        axis = Axis("energy_loss", "eV", self.spectrometer.loss_eV)
         return {"eels": counts}, {"eels": (axis,)}
 
     def _cost(self, exposed_s: Floats) -> CostBatch:
