@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.registry import Measured, figure
 
-SEEDS, IMAGES, EXPLORE = 100, 8, 3
+SEEDS, IMAGES, EXPLORE = 100, 8, 0
 Run = Mapping[str, Any]
 
 
