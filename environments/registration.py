@@ -23,6 +23,7 @@ PRESETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Recognise-v0": ("recognise", {"max_steps": 80}),
     "MoveDopant-v0": ("move_dopant", {}),
     "Reconstruct-v0": ("reconstruct", {}),
+    "SearchComposition-v0": ("search_composition", {}),
     "SpectroscopyMap-v0": ("spectroscopy_map", {"max_steps": 60}),
     "TuneAberrations-v0": ("tune_aberrations", {}),
     "TuneScan-v0": ("tune_scan", {}),
