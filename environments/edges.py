@@ -15,6 +15,11 @@ def sulphur_l(values: Floats, axis: Floats) -> Floats:
     return above_power_law(values, axis, (125.0, 160.0), (165.0, 220.0))
 
 
+def titanium_l(values: Floats, axis: Floats) -> Floats:
+    """Counts [B] of the titanium L edge, 456 to 500 eV, above a power law fitted from 400 to 450 eV."""
+    return above_power_law(values, axis, (400.0, 450.0), (456.0, 500.0))
+
+
 def above_power_law(values: Floats, axis: Floats, before: tuple[float, float], edge: tuple[float, float]) -> Floats:
     """Counts [B] of spectra [B, n] in an edge's window above the power law that fits the window before it.
 
