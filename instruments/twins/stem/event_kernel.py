@@ -75,7 +75,7 @@ _KINDS = (EJECTED, FOLDED, UNFOLDED, TURNED, TURNED_BACK, JUMPED)
 XY, NEAR, HOME, BOX, CELLS, LISTED = range(6)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def wind(key: np.uint64, world: Any) -> None:
     """A fresh exponential number."""
     work = world[WORK]
@@ -90,7 +90,7 @@ def scratch(shared: Any) -> Any:
     return np.empty((sites * near, PAIR)), np.empty((2 * sites, 3)), np.zeros(CLOCKWORK)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _perfect(species: Small, bonding: Small, home: Small, first: int, last: int) -> bool:
     """Whether some sites are all plain carbon: without branches, so that it is fast."""
     different = np.int8(0)
@@ -128,7 +128,7 @@ def find_pairs(site_key: np.uint64, world: Any, shared: Any, strength: Floats) -
     work[COUNT], work[VACANCIES] = count, vacancies
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _list_odd(c: int, world: Any, shared: Any, strength: Floats) -> None:
     """What a site's image has more or less: at its place, and where its atom went."""
     odd, bonding, species, work = world[ODD], world[BONDING], world[SPECIES], world[WORK]
@@ -143,7 +143,7 @@ def _list_odd(c: int, world: Any, shared: Any, strength: Floats) -> None:
     work[DIFFERENT] += 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _rates_of(c: int, n: int, k: int, world: Any, pair: Floats) -> bool:
     """Fill in what a pair can do; whether it can do anything."""
     hidden, species, bonding = world[HIDDEN], world[SPECIES], world[BONDING]
@@ -178,7 +178,7 @@ def nearest(x: float, side: float, repeats: float) -> float:
     return x
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _places_of(c: int, n: int, shared: Any, pair: Floats) -> None:
     xy, box = shared[XY], shared[BOX]
     pair[CX], pair[CY] = xy[c, 0], xy[c, 1]
@@ -186,7 +186,7 @@ def _places_of(c: int, n: int, shared: Any, pair: Floats) -> None:
     pair[UY] = nearest(xy[n, 1] - xy[c, 1], box[1], box[2])
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _strayed(c: int, k: int, pair: Floats, hidden: Floats, site_key: np.uint64) -> float:
     """Factor of a hop from anisotropy and from the disorder of the site."""
     if hidden[DISORDER] == 0.0 and hidden[ANISO_X] == 0.0 and hidden[ANISO_Y] == 0.0:

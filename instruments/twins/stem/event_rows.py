@@ -58,7 +58,7 @@ Keys = NDArray[np.uint64]
 _EVENTS, _COUNTS, _PLACES = np.uint64(1), np.uint64(2), np.uint64(3)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _world(b: int, keys: Any, worlds: Any, shared: Any, optics: Any, room: Any) -> Any:
     """The tuple of one row, ready to run."""
     room[2][:] = 0.0
@@ -70,7 +70,7 @@ def _world(b: int, keys: Any, worlds: Any, shared: Any, optics: Any, room: Any) 
     return world
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _offset(world: Any, parked: float, time_s: float) -> Any:
     """What is added to a place in the scanner, its scale set right, to reach the material."""
     hidden, moving = world[0], world[1]
@@ -79,7 +79,7 @@ def _offset(world: Any, parked: float, time_s: float) -> Any:
     return x, y
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _idle(latency_s: float, blanked: bool, keys: Any, world: Any, shared: Any, optics: Any, law: Any) -> None:
     """The time before a request: blanked, or with the beam where it was last."""
     if latency_s == 0.0:
@@ -203,7 +203,7 @@ def look(
         world[1][PARKED_Y] = centers[b, 1] + 0.5 * frame[1] * (1.0 - 1.0 / frame[2])
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _most(frame: Any, scale: float, world: Any, shared: Any, law: Any, peaks: Any) -> float:
     """No less than what all events of a frame can use up of the exponential number; infinite where that is not known.
 
@@ -225,7 +225,7 @@ def _most(frame: Any, scale: float, world: Any, shared: Any, law: Any, peaks: An
     return 1.02 * most
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _scanned(x: float, y: float, frame: Any, scale: float, world: Any, shared: Any) -> None:
     """A frame in which nothing happens: its time, and its electrons line by line and column by column."""
     moving, landed, box = world[1], world[4], shared[BOX]
@@ -288,7 +288,7 @@ def _scan(
                 spent += duration
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _found(
     b: int, x: float, y: float, ox: float, oy: float, frame: Any, scale: float, done: float, key: np.uint64,
     noisy: bool, world: Any, shared: Any, optics: Any, peaks: Any, position: Floats, intensity: Floats, species: Floats,
