@@ -107,7 +107,7 @@ def test_vector_and_single_environments_agree_bit_for_bit() -> None:
     actions = rng.uniform(-1, 1, (5, 4, 3)).astype(np.float32)
     many = VectorEnvironment(dataclasses.replace(core, in_place=True), task, 4)
     together = [many.reset(seed=10)[0]]
-    rewards = []
+    rewards: list[np.ndarray] = []
     for action in actions:
         observation, reward, *_ = many.step(action)
         together.append(observation)
@@ -116,8 +116,8 @@ def test_vector_and_single_environments_agree_bit_for_bit() -> None:
         one = Environment(Embedded(core), task)
         alone = [one.reset(seed=10 + row)[0]]
         for step in range(5):
-            observation, reward, *_ = one.step(actions[step, row])
-            assert reward == rewards[step][row]
+            observation, alone_reward, *_ = one.step(actions[step, row])
+            assert alone_reward == rewards[step][row]
             alone.append(observation)
         for a, b in zip(alone, together, strict=True):
             for name in a:

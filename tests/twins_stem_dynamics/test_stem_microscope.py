@@ -195,8 +195,8 @@ def test_the_kernel_equals_a_slow_readable_one_in_distribution(law: Any) -> None
     rng = np.random.default_rng(1)
     slow = [event_readable.dwell(core, world, 0, place, seconds, rng) for _ in range(count)]
     ours = [after.events(row) for row in range(count)]
-    first = [[e[0, 0] for e in ours if len(e)], [events[0][0] for events in slow if events]]
-    assert ks_2samp(*first).pvalue > 0.001
+    first = np.array([e[0, 0] for e in ours if len(e)]), np.array([events[0][0] for events in slow if events])
+    assert ks_2samp(first[0], first[1]).pvalue > 0.001
     compared = 0
     for kind in range(9):
         a = np.array([(e[:, 2] == kind).sum() for e in ours], dtype=float)
@@ -218,12 +218,12 @@ def test_check_11_a_frame_costs_its_dose() -> None:
 
 
 def test_the_fluence_map_integrates_to_current_times_time() -> None:
-    twin = Embedded(StemMicroscope(sample=SMALL, latency_s=0.2, blanker=False))
-    spent = 0.0
+    core = StemMicroscope(sample=SMALL, latency_s=0.2, blanker=False)
+    twin, spent = Embedded(core), 0.0
     for number, request in enumerate([*REQUESTS, *REQUESTS]):
         spent += twin.acquire(request, id=str(number), stop=threading.Event()).cost.electrons
         fluence = np.asarray(twin.truth()["fluence_e_A2"])
-        assert fluence.mean() * 100 * np.prod(twin.core.sites.extent_nm) == pytest.approx(spent, rel=1e-9)
+        assert fluence.mean() * 100 * np.prod(core.sites.extent_nm) == pytest.approx(spent, rel=1e-9)
     assert fluence.max() > 3 * fluence.mean()
 
 
@@ -266,7 +266,7 @@ def lost(energy_keV: float, exposures: int, count: int, capture_s: float) -> np.
     look = atom_positions(np.zeros((count, 2)), frame)
     for number in range(exposures):
         world, _ = core.perform(world, look, keys.fold(keys.keys(np.arange(count)), number + 1))
-    return (world.species == 0).sum(1).astype(float)
+    return np.asarray((world.species == 0).sum(1), dtype=float)
 
 
 def test_equal_doses_lose_equally_by_knock_on_alone_and_not_when_vacancies_fill() -> None:
@@ -372,8 +372,7 @@ def test_images_show_atoms_where_they_are_and_pay_for_it() -> None:
     x, y = core.sites.positions_nm[c, :2]
     image = twin.acquire(ScanImage((x, y), (0.5, 0.5), (51, 51), 1e-6), id="a", stop=threading.Event())
     values = image.channels["haadf"].values
-    row, column = np.unravel_index(int(np.argmax(values)), values.shape)
-    assert (row, column) == (25, 25)
+    assert [int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape)] == [25, 25]
     seen = twin.acquire(AtomPositions(ScanImage((x, y), (0.6, 0.6), (12, 12), 1e-4)), id="b", stop=threading.Event())
     species, place = (seen.channels[name].values for name in ("species", "position"))
     assert (species == 14).sum() == 1
