@@ -87,7 +87,7 @@ def beside(core: StemMicroscope, world: Any, aim: float, row: int = 0, neighbour
     way = core.sites.positions_nm[core.sites.neighbours[c, neighbour]] - core.sites.positions_nm[c]
     extent = np.array(core.sites.extent_nm)
     way = way[:2] - extent * np.round(way[:2] / extent)
-    return core.sites.positions_nm[c, :2] + aim * way
+    return np.asarray(core.sites.positions_nm[c, :2] + aim * way)
 
 
 def dwells(core: StemMicroscope, world: Any, place: np.ndarray, seconds: float, seed: int = 0) -> Any:
