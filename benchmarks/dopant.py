@@ -236,7 +236,7 @@ def learning_gap() -> Measured:
     return Measured(
         value=100.0 * (greedy - learning) / (greedy - oracle),
         reference=0.0,
-        compared="greedy is 0 %, an oracle that knows law, rate and the beam's offset 100 %; 24 seeds of five goals each",
+        compared="greedy is 0 %, an oracle that knows law, rate and offset 100 %; 24 seeds of five goals each",
         details={"scenarios": found, "seeds": _SEEDS, "effects": "all of StemMicroscope's defaults"},
     )
 
