@@ -19,6 +19,8 @@ BELIEF = Gamma(1.0, 4.0)
 RATE = Parameters((Parameter("rate_s", "1/s", LogUniform(0.02, 2.0)),))
 Floats = NDArray[np.float64]
 _PASSES = 4
+FRESH = range(200, 230)
+"""Seeds on which nothing was tuned, neither the agents nor the length of the blind dwells."""
 SCENARIOS = ("matched", "shifted", "misspecified")
 
 
@@ -84,17 +86,17 @@ def _censored(seconds: Floats, counts: Floats) -> tuple[float, float]:
 
 @figure("beam.written_fidelity", "fraction")
 def written() -> Measured:
-    """True fidelity of a line of vacancies by watched dwells, over 3 scenarios of 10 seeds; blind dwells beside."""
+    """True fidelity of a line of vacancies by watched dwells, over 3 scenarios of 30 seeds; blind dwells beside."""
     from agents.baselines.write_targets import WriteTargets
 
-    blind = WriteTargets(100, 1e6, watch=False, aim=False, blind=-0.2)
+    blind = WriteTargets(100, 1e6, watch=False, aim=False, blind=-0.8)
     players: dict[str, Callable[[int, str], tuple[float, float]]] = {
         "watched": lambda seed, scenario: _write(WriteTargets(), seed, scenario),
         "blind": lambda seed, scenario: _write(blind, seed, scenario),
         "oracle": _oracle,
     }
     mean = {
-        name: {s: np.mean([play(seed, s) for seed in range(10)], axis=0).tolist() for s in SCENARIOS}
+        name: {s: np.mean([play(seed, s) for seed in FRESH], axis=0).tolist() for s in SCENARIOS}
         for name, play in players.items()
     }
     ours, base, best = (np.array([mean[name][s][0] for s in SCENARIOS]) for name in ("watched", "blind", "oracle"))
@@ -114,7 +116,9 @@ def locating() -> Measured:
     """Electrons that locate the atoms around four vacancies to 0.5 pm by adaptive frames; whole frames beside."""
     from agents.baselines.look_where_needed import LookWhereNeeded
 
-    ours, theirs = ([_locate(agent, seed) for seed in range(6)] for agent in (LookWhereNeeded(), LookWhereNeeded(True)))
+    ours, theirs = (
+        [_locate(agent, seed) for seed in FRESH[:6]] for agent in (LookWhereNeeded(), LookWhereNeeded(True))
+    )
     return Measured(
         value=float(np.mean([spent for _, spent in ours])),
         reference=float(np.mean([spent for _, spent in theirs])),
