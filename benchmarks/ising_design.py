@@ -24,7 +24,7 @@ def learn_gap() -> Measured:
     return _gap(_alloy("matched"), "squared error of the two energies, in prior standard deviations")
 
 
-@figure("ising.learn_misspecified", "")
+@figure("ising.learn_misspecified", "of the grid's error")
 def learn_misspecified() -> Measured:
     """Error of information gain over that of a grid where the prior lacks terms, alloy library, 100 seeds."""
     return _ratio(_alloy("misspecified"))
@@ -36,7 +36,7 @@ def phase_gap() -> Measured:
     return _gap(_phase("matched"), "squared error of the boundary's temperature in units of J, mean over six fields")
 
 
-@figure("ising.phase_misspecified", "")
+@figure("ising.phase_misspecified", "of the grid's error")
 def phase_misspecified() -> Measured:
     """Error of information gain over that of a grid where the prior lacks terms, phase diagram, 100 seeds."""
     return _ratio(_phase("misspecified"))

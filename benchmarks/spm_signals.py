@@ -68,7 +68,7 @@ def realtime() -> Measured:
     return Measured(
         value=samples / RATE_HZ / seconds,
         reference=samples / RATE_HZ / plain_s,
-        compared="chunked filter (value) and the same steps in plain NumPy line by line on one second of it (reference)",
+        compared="chunked filter (value) and the same steps in plain NumPy line by line, on a second of it (reference)",
         limit=10.0,
         limit_is_least=True,
         details={

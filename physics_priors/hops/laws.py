@@ -1,8 +1,8 @@
 """Pluggable laws of beam-driven hops: the published human prior, sums of Gaussians, a cross section, a learned table.
 
 All of them give the rate to each neighbour as a function of where the beam is in that neighbour's own frame, whose unit
-is the way from the atom to it: `along` it and `across` it. So a law is symmetric under the lattice, and what breaks that
-symmetry (anisotropy, disorder) is the twin's to add. The published law and its constants are `beam.hop.HopLaw`'s.
+is the way from the atom to it: `along` it and `across` it. So a law is symmetric under the lattice, and what breaks
+that symmetry (anisotropy, disorder) is the twin's to add. The published law and its constants are `beam.hop.HopLaw`'s.
 """
 
 from __future__ import annotations
