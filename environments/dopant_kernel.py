@@ -22,7 +22,6 @@ DISTANCE, MOVED, LOST, REACHED, SECONDS, ELECTRONS, LAST_S, COUNT = range(8)
 NUMBERS = 8
 ELEMENT, BOND, DISCOUNT, PRICE_S, PRICE_ME, GOALS, TRIES = range(7)
 """Of the settings."""
-REWARD, VALUE, ENDED, ARRIVED = range(4)
 
 
 @njit(cache=True)
@@ -63,9 +62,14 @@ def follow(
 @njit(cache=True)
 def judge(
     dwelt: NDArray[np.bool_], looked: NDArray[np.bool_], dwell_s: Floats, look_s: Floats, dwell_e: Floats,
-    look_e: Floats, settings: Floats, numbers: Floats, out: Floats,
-) -> None:  # fmt: skip
-    """Count an action, after `follow`: `out` [B, 4] becomes reward, value, ended, and whether a goal was reached."""
+    look_e: Floats, settings: Floats, numbers: Floats, reward: Floats, value: Floats, ended: NDArray[np.bool_],
+    more: NDArray[np.bool_],
+) -> Any:  # fmt: skip
+    """Count an action, after `follow`: reward, value and ended [B], and who needs another goal.
+
+    The most actions of any row, whether all requests were done, whether any row needs another goal.
+    """
+    most, fine, any_more = 0, True, False
     for b in range(len(numbers)):
         spent, electrons = dwell_s[b] + look_s[b], dwell_e[b] + look_e[b]
         numbers[b, SECONDS] += spent
@@ -74,15 +78,17 @@ def judge(
         numbers[b, COUNT] += 1.0
         usable = dwelt[b] and looked[b] and numbers[b, LOST] == 0.0
         arrived = usable and numbers[b, DISTANCE] < 0.5
-        reward = -settings[PRICE_S] * spent - 1e-6 * settings[PRICE_ME] * electrons - numbers[b, LOST]
+        gain = -settings[PRICE_S] * spent - 1e-6 * settings[PRICE_ME] * electrons - numbers[b, LOST]
         if arrived:
-            reward += settings[DISCOUNT] ** numbers[b, SECONDS]
+            gain += settings[DISCOUNT] ** numbers[b, SECONDS]
             numbers[b, REACHED] += 1.0
             numbers[b, SECONDS] = 0.0
         over = numbers[b, REACHED] >= settings[GOALS] or numbers[b, COUNT] >= settings[TRIES]
-        out[b, REWARD], out[b, VALUE] = reward, numbers[b, DISTANCE] if usable else np.nan
-        out[b, ENDED] = 1.0 if over or numbers[b, LOST] > 0.0 else 0.0
-        out[b, ARRIVED] = 1.0 if arrived else 0.0
+        reward[b], value[b] = gain, numbers[b, DISTANCE] if usable else np.nan
+        ended[b] = over or numbers[b, LOST] > 0.0
+        more[b] = arrived and not ended[b]
+        most, fine, any_more = max(most, int(numbers[b, COUNT])), fine and dwelt[b] and looked[b], any_more or more[b]
+    return most, fine, any_more
 
 
 @njit(cache=True)

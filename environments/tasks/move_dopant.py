@@ -209,17 +209,19 @@ class MoveDopant:
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
         from environments.dopant_kernel import judge
 
-        (dwell, look), out = results, np.empty((len(actions), 4))
-        after, done = self._looked(state, look), dwell.done & look.done
-        judge(dwell.done, look.done, dwell.cost.seconds, look.cost.seconds, dwell.cost.electrons, look.cost.electrons,
-              self._settings, after.numbers, out)  # fmt: skip
-        steps = int(after.numbers[:, _COUNT].max())
-        if not done.all():
-            after = after.changed(failed=_failures(state, done, steps))
-        ended, more = out[:, 2] > 0.0, (out[:, 3] > 0.0) & (out[:, 2] == 0.0)
-        if more.any():
+        rows, (dwell, look) = len(actions), results
+        after = self._looked(state, look)
+        reward, value = np.empty(rows), np.empty(rows)
+        ended, more = np.empty(rows, dtype=bool), np.empty(rows, dtype=bool)
+        steps, fine, any_more = judge(
+            dwell.done, look.done, dwell.cost.seconds, look.cost.seconds, dwell.cost.electrons, look.cost.electrons,
+            self._settings, after.numbers, reward, value, ended, more,
+        )  # fmt: skip
+        if not fine:
+            after = after.changed(failed=_failures(state, dwell.done & look.done, steps))
+        if any_more:
             after = self._goal(after, more)
-        return after, Outcome(out[:, 1], _accepted(after.failed, steps), out[:, 0], ended)
+        return after, Outcome(value, _accepted(after.failed, steps), reward, ended)
 
     def observation(self, state: State) -> Mapping[str, NDArray[Any]]:
         from environments.dopant_kernel import shown
@@ -263,10 +265,14 @@ class MoveDopant:
     def _looked(self, state: State, result: ResultBatch) -> State:
         from environments.dopant_kernel import follow
 
-        position, _, species = atoms_of(result, len(state.keys))
+        values = result.values
+        if "position" in values and "species" in values:
+            position, species = values["position"], values["species"]
+        else:
+            position, _, species = atoms_of(result, len(state.keys))
         place, near, target = state.dopant_nm.copy(), state.near_nm.copy(), state.target_nm.copy()
         before, home, numbers = _as_wide(state.atoms_nm, position.shape[1]), state.home_nm.copy(), state.numbers.copy()
-        follow(np.ascontiguousarray(position), np.ascontiguousarray(species), result.done, self._settings, before,
+        follow(_plain(position), _plain(species), result.done, self._settings, before,
                place, near, target, home, numbers)  # fmt: skip
         return state.changed(
             atoms_nm=before, dopant_nm=place, near_nm=near, target_nm=target, home_nm=home, numbers=numbers
@@ -303,6 +309,13 @@ def _between(own: Floats, others: Floats) -> float:
     if not np.isfinite(own).any() or not np.isfinite(others).any():
         return np.inf
     return float(0.4 * np.nanmedian(own) + 0.6 * np.nanmedian(others))
+
+
+def _plain(values: NDArray[Any]) -> Floats:
+    """The same as contiguous floats; itself where it is."""
+    if values.dtype == np.float64 and values.flags.c_contiguous:
+        return values
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def _as_wide(atoms_nm: Floats, count: int) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -82,10 +82,10 @@ def longest_s(core: StemMicroscope, batch: RequestBatch) -> tuple[Floats | float
 
 def dwell(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
     """Park the beam, and watch."""
-    from instruments.twins.stem import event_rows
-
+    event_rows = core.kernels
     places, longest = np.asarray(batch.each["position_nm"], dtype=np.float64), _longest(batch)
-    sample_s, most = float(shared(batch, "sample_s")), float(longest.max())
+    sample_s = float(shared(batch, "sample_s"))
+    most = float(longest[0]) if len(longest) == 1 else float(longest.max())
     _refuse_places(core, batch, places)
     if most > 600.0 or most / sample_s > MOST:
         within(core.describe(), batch)
@@ -105,14 +105,14 @@ def dwell(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
             ),
         )  # fmt: skip
     idle = latency_s(core, reached, most)
-    axes = {"haadf": (Axis("time", "s", _times(trace.shape[1], sample_s)),)}
-    return after, _result(core, world, batch.kind, {"haadf": trace}, axes, spent, idle, places)
+    return after, _result(
+        core, world, batch.kind, {"haadf": trace}, _trace_axes(trace.shape[1], sample_s), spent, idle, places
+    )
 
 
 def atoms(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
     """Scan frames, and say which atoms stand in them."""
-    from instruments.twins.stem import event_rows
-
+    event_rows = core.kernels
     centers, one = frames_of(batch)
     _refuse_frames(core, batch, centers, one)
     rows, (width, height) = batch.rows, one.size_nm
@@ -317,11 +317,11 @@ def _until(batch: RequestBatch) -> Floats:
     return np.array([(0.0, 0.0, 0.0) if u is None else (u.low, u.high, float(u.samples)) for u in wanted])
 
 
-@cache
-def _times(count: int, sample_s: float) -> Floats:
+@lru_cache(maxsize=1024)
+def _trace_axes(count: int, sample_s: float) -> dict[str, tuple[Axis, ...]]:
     times = (np.arange(count) + 0.5) * sample_s
     times.flags.writeable = False
-    return np.asarray(times)
+    return {"haadf": (Axis("time", "s", np.asarray(times)),)}
 
 
 @cache
@@ -338,19 +338,15 @@ def _room(core: StemMicroscope, width: float, height: float) -> int:
 
 
 def _refuse_places(core: StemMicroscope, batch: RequestBatch, places: Floats) -> None:
-    from instruments.twins.stem.event_rows import inside
-
     width, height = core.sites.extent_nm
-    if not inside(places, width / 2, height / 2):
+    if not core.kernels.inside(places, width / 2, height / 2):
         within(core.describe(), batch)
 
 
 def _refuse_frames(core: StemMicroscope, batch: RequestBatch, centers: Floats, one: ScanImage) -> None:
-    from instruments.twins.stem.event_rows import inside
-
     (width, height), half = one.size_nm, core.sites.extent_nm
     turned = one.rotation_rad != 0.0
-    if turned or not inside(centers, half[0] / 2 - width / 2, half[1] / 2 - height / 2):
+    if turned or not core.kernels.inside(centers, half[0] / 2 - width / 2, half[1] / 2 - height / 2):
         within(core.describe(), batch)
     if not 1e-8 <= one.dwell_s <= 100.0 or one.shape[0] * one.shape[1] > MOST:
         pixels = one.shape[0] * one.shape[1]

@@ -275,6 +275,13 @@ class StemMicroscope:
         return event_tables.shared_tables(self.sites)
 
     @cached_property
+    def kernels(self) -> Any:
+        """The module of the compiled requests, which loads Numba."""
+        from instruments.twins.stem import event_rows
+
+        return event_rows
+
+    @cached_property
     def rates(self) -> tuple[Any, ...]:
         """The law as kernels take it."""
         return event_tables.law_tuple(self.law.compiled())
