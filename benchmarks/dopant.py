@@ -39,7 +39,7 @@ def steps_per_s() -> Measured:
     return Measured(
         value=max(_steps(env) for _ in range(_ROUNDS)),
         reference=_readable_steps(),
-        compared="best of three rounds of dwells of 1.5 s (15 samples) anywhere, with looks, against the plain Gillespie",
+        compared="best of three rounds of dwells of 1.5 s, 15 samples, with looks, against the plain Gillespie",
         limit=10_000.0,
         limit_is_least=True,
         details={"threads": 1, "effects": "all of StemMicroscope's defaults", "requests_a_step": 2},
