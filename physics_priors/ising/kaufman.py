@@ -6,7 +6,7 @@ With it the likelihood of a coupling, or of a temperature, is exact: nothing is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -92,12 +92,17 @@ def temperature_interval(phi: float, rows: int, columns: int, level: float = 0.9
     """
     if phi >= 2 * rows * columns:
         return 0.0, 0.0, coldest_bound(rows, columns, level)
-    k = np.linspace(_STEP_K, _LARGEST_K, round(_LARGEST_K / _STEP_K))
-    table = CouplingTable(rows, columns, k)
+    table = _whole_table(rows, columns)
+    k = table.k
     weight = table.posterior(np.array([phi]))
     low, high = quantiles(k, weight, ((1 - level) / 2, (1 + level) / 2))[0]
     best = k[weight[0].argmax()]
     return float(1 / high), float(1 / best), float(np.inf if low <= 2 * _STEP_K else 1 / low)
+
+
+@lru_cache(maxsize=8)
+def _whole_table(rows: int, columns: int) -> CouplingTable:
+    return CouplingTable(rows, columns, np.linspace(_STEP_K, _LARGEST_K, round(_LARGEST_K / _STEP_K)))
 
 
 def coldest_bound(rows: int, columns: int, level: float = 0.95) -> float:
