@@ -92,6 +92,7 @@ class _Done:
 
 
 _CHUNK_S = 0.05
+_KEYS = 32
 _FEWEST, _MOST_UNPACED, _AT_ONCE = 8, 10_000, 100
 
 
@@ -191,15 +192,17 @@ class Embedded:
 
     def _begin(self, seed: int, scenario: Mapping[str, Any]) -> None:
         self._root = keys.keys(seed)
+        self._first_key, self._next_keys = 0, self._root[:0]
         self._world = self.core.begin(self._root, scenario)
         self._requests, self._elapsed_s = 0, 0.0
         self._done = {}
         self._safe.clear()
 
     def _carry_out(self, batch: RequestBatch, id: str, stop: Stop, request: Request | None = None) -> _Done:
-        self._safe.clear()
-        self._open()
-        randomness = keys.fold(self._root, self._requests + 1)
+        if self._safe.is_set():
+            self._safe.clear()
+            self._open()  # `close` may have come in between
+        randomness = self._key_of(self._requests + 1)
         after, result = self.core.perform(self._world, batch, randomness)
         reached = self._wait(float(result.cost.seconds[0]), stop)
         if reached < 1 and isinstance(self.core, Partial):
@@ -214,6 +217,14 @@ class Embedded:
         self._world, self._elapsed_s, self._requests = after, elapsed_s, done.number
         self._done[id] = done
         return done
+
+    def _key_of(self, number: int) -> Keys:
+        """`keys.fold(root, number)`, hashed for many numbers at once, which costs little more than for one."""
+        row = number - self._first_key
+        if not 0 <= row < len(self._next_keys):
+            self._first_key, row = number, 0
+            self._next_keys = keys.fold(np.repeat(self._root, _KEYS), number + np.arange(_KEYS))
+        return self._next_keys[row : row + 1]
 
     def _allowed(self, request: Request) -> RequestBatch:
         """The request as a batch; raises as `price` does, which need not look twice at the same request and world."""
