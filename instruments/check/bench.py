@@ -99,8 +99,11 @@ class Interruption:
         return before
 
 
-def check(instrument: Instrument, requests: Sequence[Request] | None = None, *, patience_s: float = 10.0) -> Report:
-    """Run all checks and close the instrument; `requests` None tries one example of every kind it has."""
+def check(instrument: Instrument, requests: Sequence[Request] | None = None, *, patience_s: float = 120.0) -> Report:
+    """Run all checks and close the instrument; `requests` None tries one example of every kind it has.
+
+    A call that does not come back within `patience_s` has failed; a twin may compile for half a minute at first.
+    """
     from instruments.check.checks import CHECKS
 
     bench = Bench(instrument, requests, patience_s)

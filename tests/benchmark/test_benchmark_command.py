@@ -148,7 +148,12 @@ def test_ctrl_c_leaves_a_folder_that_goes_on(tmp_path, capsys):
     arguments = [*ONE, "seeds=40", "executor=processes", "executor.workers=1", "steps=30"]
     command = [sys.executable, "-m", "experiments.cli", "benchmark", *arguments]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     ) as process:
         results = _wait_for_rows(tmp_path, 2)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too

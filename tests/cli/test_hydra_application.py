@@ -97,7 +97,7 @@ def test_cfg_job_prints_what_would_be_run() -> None:
 
 def test_info_and_tab_completion() -> None:
     assert "campaign/loop_discovery" in application("--info", "defaults").stdout
-    asked = "python -m experiments.run agent=s"
+    asked = "python -m experiments.run agent=so"
     code = "import sys; sys.argv = ['run.py', '-sc', 'query=bash']; from experiments.run import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code],
