@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -44,8 +43,7 @@ _TASK_WORD = 2**40
 _FAILURES = (ConnectionLost, DataInvalid, HardwareFault, OutOfReach, Stopped)
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What `update` returns; value is NaN where nothing usable came, accepted [n] is about all n actions so far."""
 
     observation: Observation
@@ -55,8 +53,9 @@ class Step:
     terminated: bool
 
 
-@dataclass(frozen=True)
-class _Asked:
+class _Asked(NamedTuple):
+    """What an action asks for in a state."""
+
     state: Any
     legal: NDArray[Any]
     """[1, ...]."""
@@ -213,7 +212,7 @@ class Environment(gymnasium.Env[Observation, NDArray[Any]]):
             "seconds": float(sum(r.cost.seconds[0] for r in results)),
             "electrons": float(sum(r.cost.electrons[0] for r in results)),
             "refused": any(isinstance(result, Refusal) for result in done),
-            "failed": None in done,
+            "failed": any(result is None for result in done),
         }
 
     def _acquire(self, batch: RequestBatch) -> ResultBatch | Refusal | None:

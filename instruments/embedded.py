@@ -92,8 +92,8 @@ class _Done:
 
 
 _CHUNK_S = 0.05
-_KEYS = 32
-_FEWEST, _MOST_UNPACED, _AT_ONCE = 8, 10_000, 100
+_KEYS = 128
+_FEWEST, _MOST_UNPACED, _AT_ONCE_S = 8, 10_000, 5.0
 
 
 class Embedded:
@@ -235,11 +235,11 @@ class Embedded:
 
     def _wait(self, seconds: float, stop: Stop) -> float:
         """Let the instrument's time pass in chunks; the fraction reached when somebody ended it."""
+        if self._pace == 0 and seconds <= _AT_ONCE_S and type(stop) is threading.Event:
+            return 0.0 if stop.is_set() or self._safe.is_set() else 1.0  # over before anybody could set it
         chunks = max(_FEWEST, math.ceil(seconds * (self._pace or 1.0) / _CHUNK_S))
         if self._pace == 0:
             chunks = min(chunks, _MOST_UNPACED)
-            if chunks <= _AT_ONCE and type(stop) is threading.Event:  # over before anybody could set it
-                return 0.0 if stop.is_set() or self._safe.is_set() else 1.0
         pause = self._pace * seconds / chunks
         for chunk in range(chunks):
             if stop.is_set() or (self._safe.wait(pause) if pause else self._safe.is_set()):
