@@ -74,7 +74,7 @@ def _thermodynamics(known: Known, temperature_K: float) -> Markup:
     sheet = drawing.sheet(2.8)
     panels = sheet.subplots(1, 3)
     curves = (
-        ("enthalpy and free energy of mixing [meV]", 1000 * found.enthalpy_eV, 1000 * found.free_energy_eV),
+        ("H and F of mixing [meV]", 1000 * found.enthalpy_eV, 1000 * found.free_energy_eV),
         ("entropy of mixing [k_B]", found.entropy_kB, None),
         ("chemical potential [eV]", found.chemical_potential_eV, None),
     )
