@@ -33,7 +33,7 @@ class Measured:
         """Whether the limit holds; None without a limit."""
         if self.limit is None:
             return None
-        return self.value >= self.limit if self.limit_is_least else self.value <= self.limit
+        return bool(self.value >= self.limit if self.limit_is_least else self.value <= self.limit)
 
 
 @dataclass(frozen=True)
