@@ -14,7 +14,8 @@ JOBS ?= 2
 ARGS ?=
 
 BIN := .venv/bin
-STAMP := .venv/.installed
+comma := ,
+STAMP := .venv/.installed-$(subst $(comma),+,$(EXTRAS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help install run test smoke check format bench fresh clean
