@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from instruments.twins.stem.draws import normal, uniform
+from instruments.twins.draws import normal, uniform
 from instruments.twins.stem.splines import read, spread
 from instruments.twins.stem.world import (
     ANISO_X,

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from instruments.twins.stem.draws import mixed, poisson, uniform
+from instruments.twins.draws import mixed, poisson, uniform
 from instruments.twins.stem.event_kernel import (
     BOX,
     CELLS,

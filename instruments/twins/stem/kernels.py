@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from instruments.twins.stem.draws import FAST, poisson
+from instruments.twins.draws import FAST, poisson
 
 Floats = NDArray[np.float64]
 _TAPS = 6

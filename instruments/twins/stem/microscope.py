@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 
 from instruments import keys as random
 from instruments.batch import CostBatch, RequestBatch, ResultBatch
-from instruments.capabilities import Calibration, Capabilities, Field
+from instruments.capabilities import Capabilities, Field
 from instruments.cost import ELECTRONS_PER_PA_S
 from instruments.errors import InvalidRequest, NotSupported
 from instruments.keys import Keys
 from instruments.twins.reach import within
 from instruments.twins.scenario import scenario_name
-from instruments.twins.stem import event_requests, event_tables
+from instruments.twins.stem import event_requests, event_tables, exposed
 from instruments.twins.stem.detector import Detector
 from instruments.twins.stem.eels import Spectrometer
 from instruments.twins.stem.event_tables import Optics, Tails
@@ -152,13 +152,7 @@ class StemMicroscope:
                 **{kind: {} for kind in _REST},
                 **_RECORDED,
             },
-            calibration=Calibration(
-                current_pA=self.current_pA,
-                flyback_s=self.flyback_s,
-                beam_energy_keV=self.column.energy_keV,
-                convergence_mrad=self.column.convergence_mrad,
-                detector_gain=self.detector.gain,
-            ),
+            calibration=exposed.calibration(self),
             limits={
                 "dwell_s": Bounds("s", 1e-8, 100.0),
                 "longest_s": Bounds("s", 1e-6, 600.0),

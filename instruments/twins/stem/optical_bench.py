@@ -24,23 +24,23 @@ from numpy.typing import NDArray
 
 from instruments import keys as random
 from instruments.batch import CostBatch, RequestBatch, ResultBatch
-from instruments.capabilities import Calibration, Capabilities, Field
+from instruments.capabilities import Capabilities, Field
 from instruments.cost import electrons
 from instruments.errors import InvalidRequest, OutOfReach
 from instruments.keys import Keys
 from instruments.measurement import Axis
 from instruments.requests import ScanImage
-from instruments.twins.raster import pixel_centers
 from instruments.twins.reach import column as column_of
 from instruments.twins.reach import shared, within
 from instruments.twins.scenario import scenario_name
+from instruments.twins.stem import exposed
 from instruments.twins.stem.camera import binned, film_phase, pattern, phase_of_atoms
 from instruments.twins.stem.canvas import canvas_of_period
 from instruments.twins.stem.detector import Detector
 from instruments.twins.stem.eels import Spectrometer, spectrum
 from instruments.twins.stem.lenses import CHANGING, Lenses, LensState, begin, drawn_start, turned_to, waited
 from instruments.twins.stem.render import Scene, scattering_nm2, scene
-from instruments.twins.stem.scan import NONE, Distortions, allocatable, frame_s, raster
+from instruments.twins.stem.scan import NONE, Distortions, raster
 from physics_priors.bounds import Bounds, violations
 from physics_priors.optics.aberrations import INDEX, NAMES, ROUND, TYPICAL_NM, Complexes
 from physics_priors.optics.probe import Column
@@ -117,13 +117,7 @@ class OpticalBench:
                 "SetAberrations": {},
                 "Register": {},
             },
-            calibration=Calibration(
-                current_pA=self.current_pA,
-                flyback_s=self.flyback_s,
-                beam_energy_keV=self.column.energy_keV,
-                convergence_mrad=self.column.convergence_mrad,
-                detector_gain=self.detector.gain,
-            ),
+            calibration=exposed.calibration(self),
             limits={
                 "dwell_s": Bounds("s", 1e-7, 1e-2),
                 "exposure_s": Bounds("s", 1e-4, 100.0),
@@ -152,10 +146,7 @@ class OpticalBench:
         within(self.describe(), batch)
         if batch.kind == "SetAberrations":
             self._asked(world, batch)
-        seconds = np.full(batch.rows, self._seconds(batch))
-        beam_on = 0.0 if batch.kind in ("SetAberrations", "Register") else 1.0
-        nothing = np.zeros(batch.rows)
-        return CostBatch(seconds, beam_on * electrons(self.current_pA, 1.0) * seconds, nothing, nothing)
+        return exposed.cost(self, batch, {"SetAberrations": self.settle_s, "Register": 0.0})
 
     def perform(self, world: World, batch: RequestBatch, keys: Keys) -> tuple[World, ResultBatch]:
         cost = self.price(world, batch)
@@ -194,21 +185,13 @@ class OpticalBench:
         count = max(1, round(self.atoms_nm2 * self.field_nm**2))
         return self.field_nm * (random.uniform(keys, 2 * count).reshape(len(keys), count, 2) - 0.5)
 
-    def _seconds(self, batch: RequestBatch) -> float:
-        if batch.kind == "ScanImage":
-            allocatable(shared(batch, "shape"))
-            return frame_s(shared(batch, "shape"), shared(batch, "dwell_s"), self.flyback_s)
-        if batch.kind in ("CameraFrame", "PointSpectrum"):
-            return float(shared(batch, "exposure_s"))
-        return self.settle_s if batch.kind == "SetAberrations" else 0.0
-
     def _measure(
         self, world: World, batch: RequestBatch, keys: Keys
     ) -> tuple[dict[str, Floats], tuple[Axis, ...], Floats]:
         if batch.kind == "ScanImage":
             center = column_of(batch, "center_nm").astype(np.float64)
             images = [self._image(world, batch, row, keys[row : row + 1]) for row in range(batch.rows)]
-            return {"dark_field": np.stack(images)}, _image_axes(batch), center
+            return {"dark_field": np.stack(images)}, exposed.image_axes(batch), center
         if batch.kind == "CameraFrame":
             seen = [self._ronchigram(world, batch, row, keys[row : row + 1]) for row in range(batch.rows)]
             axis = np.asarray(1e3 * seen[0][1])
@@ -287,8 +270,3 @@ class OpticalBench:
             most = _RANGE * TYPICAL_NM[INDEX[worst]]
             raise OutOfReach(f"optical_bench: {worst} can be set to at most {most:g} nm from its start")
         return asked
-
-
-def _image_axes(batch: RequestBatch) -> tuple[Axis, ...]:
-    (width, height), (rows, columns) = shared(batch, "size_nm"), shared(batch, "shape")
-    return Axis("y", "nm", pixel_centers(height, rows)), Axis("x", "nm", pixel_centers(width, columns))

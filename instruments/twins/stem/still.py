@@ -23,16 +23,16 @@ from numpy.typing import NDArray
 
 from instruments import keys as random
 from instruments.batch import CostBatch, RequestBatch, ResultBatch
-from instruments.capabilities import Calibration, Capabilities, Field
+from instruments.capabilities import Capabilities, Field
 from instruments.cost import electrons
 from instruments.errors import InvalidRequest, OutOfReach
 from instruments.keys import Keys
 from instruments.measurement import Axis
 from instruments.requests import ScanImage
-from instruments.twins.raster import pixel_centers
 from instruments.twins.reach import column as column_of
 from instruments.twins.reach import shared, within
 from instruments.twins.scenario import scenario_name
+from instruments.twins.stem import exposed
 from instruments.twins.stem.camera import binned, pattern, phase_of_atoms
 from instruments.twins.stem.canvas import canvas_over, margin_nm
 from instruments.twins.stem.detector import Detector
@@ -41,7 +41,7 @@ from instruments.twins.stem.lenses import drawn_start
 from instruments.twins.stem.mistilt import attenuation, displaced
 from instruments.twins.stem.render import scattering_nm2, scene, tiled
 from instruments.twins.stem.samples import Recipe, StrontiumTitanate
-from instruments.twins.stem.scan import NONE, Distortions, allocatable, frame_s, raster
+from instruments.twins.stem.scan import NONE, Distortions, raster
 from physics_priors.bounds import Bounds, violations
 from physics_priors.energy_loss import EDGES
 from physics_priors.optics.aberrations import Complexes
@@ -114,13 +114,7 @@ class StillSample:
                 "MoveStage": {},
                 "Register": {},
             },
-            calibration=Calibration(
-                current_pA=self.current_pA,
-                flyback_s=self.flyback_s,
-                beam_energy_keV=self.column.energy_keV,
-                convergence_mrad=self.column.convergence_mrad,
-                detector_gain=self.detector.gain,
-            ),
+            calibration=exposed.calibration(self),
             limits={"dwell_s": Bounds("s", 1e-7, 1e-2), "exposure_s": Bounds("s", 1e-4, 100.0)},
             episodes=True,
         )
@@ -150,10 +144,7 @@ class StillSample:
         within(self.describe(), batch)
         if batch.kind == "MoveStage":
             self._tilted(world, batch)
-        seconds = np.full(batch.rows, self._seconds(batch))
-        beam_on = 0.0 if batch.kind in ("MoveStage", "Register") else 1.0
-        nothing = np.zeros(batch.rows)
-        return CostBatch(seconds, beam_on * electrons(self.current_pA, 1.0) * seconds, nothing, nothing)
+        return exposed.cost(self, batch, {"MoveStage": self.settle_s, "Register": 0.0})
 
     def perform(self, world: World, batch: RequestBatch, keys: Keys) -> tuple[World, ResultBatch]:
         cost = self.price(world, batch)
@@ -176,14 +167,6 @@ class StillSample:
 
     def flawless(self) -> StillSample:
         return replace(self, distortions=NONE, residual=0.0, mistilt_mrad=0.0, drift_nm_s=0.0, support=0.0)
-
-    def _seconds(self, batch: RequestBatch) -> float:
-        if batch.kind == "ScanImage":
-            allocatable(shared(batch, "shape"))
-            return frame_s(shared(batch, "shape"), shared(batch, "dwell_s"), self.flyback_s)
-        if batch.kind in ("CameraFrame", "PointSpectrum"):
-            return float(shared(batch, "exposure_s"))
-        return self.settle_s if batch.kind == "MoveStage" else 0.0
 
     def _measure(self, world: World, batch: RequestBatch, row: int, key: Keys) -> tuple[Floats, tuple[Axis, ...]]:
         if batch.kind == "ScanImage":
@@ -222,8 +205,7 @@ class StillSample:
         fraction = scene(canvas, atoms, strength, thermal, self.column, values).at(places)
         fraction = (fraction + self._uneven(world, row, places)).reshape(frame.shape)
         signal = self.detector.signal(fraction, self.current_pA, frame.dwell_s, random.fold(key, 1))
-        (width, height), (rows, columns) = frame.size_nm, frame.shape
-        return signal, (Axis("y", "nm", pixel_centers(height, rows)), Axis("x", "nm", pixel_centers(width, columns)))
+        return signal, exposed.image_axes(batch)
 
     def _uneven(self, world: World, row: int, places: Floats) -> Floats:
         """Scattering of the support [n]: never below 0."""

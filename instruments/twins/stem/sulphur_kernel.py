@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from instruments.twins.stem.draws import mixed, poisson, uniform
+from instruments.twins.draws import mixed, poisson, uniform
 from instruments.twins.stem.sulphur_world import COLLAPSED, HEALED, HOPPED, LOST
 
 Floats = NDArray[np.float64]

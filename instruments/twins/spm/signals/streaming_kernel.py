@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numba import njit
 
-from instruments.twins.stem.draws import mixed, uniform
+from instruments.twins.draws import mixed, uniform
 
 POSITION, SPEED, DETECTED = range(3)
 
