@@ -102,3 +102,13 @@ def _by_rejection(mean: float, stream: np.uint64) -> int:
         bound = math.log(v) + math.log(inverse) - math.log(shift / (margin * margin) + slope)
         if bound <= count * math.log(mean) - mean - math.lgamma(count + 1.0):
             return int(count)
+
+
+@njit(cache=True)
+def poisson_counts(means: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Counts [B, C] of means [B, C], one key a row."""
+    out = np.empty(means.shape)
+    for row in range(means.shape[0]):
+        for column in range(means.shape[1]):
+            out[row, column] = poisson(means[row, column], keys[row], np.uint64(column))
+    return out

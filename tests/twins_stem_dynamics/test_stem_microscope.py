@@ -24,6 +24,7 @@ from instruments.requests import (
     MoveStage,
     PointSpectrum,
     Register,
+    Request,
     ScanImage,
     SetAberrations,
     SetOptics,
@@ -447,6 +448,10 @@ def test_carbon_is_thrown_out_and_vacancies_are_filled() -> None:
     assert not any((after.events(row)[:, 2] == KNOCKED).any() for row in range(100))
 
 
+def acquired(request: Request) -> None:
+    Embedded(plain()).acquire(request, id="a", stop=threading.Event())
+
+
 @pytest.mark.parametrize(
     ("wrong", "error", "said"),
     [
@@ -462,6 +467,8 @@ def test_carbon_is_thrown_out_and_vacancies_are_filled() -> None:
         (lambda: Embedded(plain()).price(Dwell((9.0, 0.0), 1.0, 0.1)), OutOfReach, "leaves"),
         (lambda: Embedded(plain()).price(SetOptics(current_pA=1e5)), OutOfReach, "current_pA"),
         (lambda: Embedded(plain()).price(MoveStage((0.0, 0.0, 0.0), (0.1, 0.0))), OutOfReach, "tilt"),
+        (lambda: acquired(SetAberrations(("C1",), ((2e9, 0.0),))), NotSupported, "no probe"),
+        (lambda: acquired(SetOptics(defocus_nm=2e9)), NotSupported, "no probe"),
         (
             lambda: Embedded(plain()).price(ScanImage((0.0, 0.0), (1.0, 1.0), (60000, 60000), 1e-6)),
             InvalidRequest,

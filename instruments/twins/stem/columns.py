@@ -72,7 +72,7 @@ def seen(columns: Columns, frames: Sequence[ScanImage], look: Look, keys: Keys, 
     A column is seen in an area of 1 / peak: its counts there are Poisson, its position as uncertain as the centre of
     that many counts, and it is missing where its own counts do not stand out by `SEEN` standard deviations.
     """
-    from instruments.twins.stem.sulphur_kernel import poisson_counts
+    from instruments.twins.draws import poisson_counts
 
     dose = look.fluence[:, None]
     expected = dose * look.bright / look.peak

@@ -89,7 +89,7 @@ def _frames(
 
 def _material_nm(core: StemMicroscope, world: World, row: int, place: Floats) -> Floats:
     """What lies under a parked beam when the exposure begins."""
-    from instruments.twins.stem.event_requests import offset_nm
+    from instruments.twins.stem.event_frames import offset_nm
 
     time_s = np.array([world.moving[row, CLOCK] + core.latency_s])
     return np.asarray((1.0 + world.hidden[row, SCALE]) * place + offset_nm(world, row, time_s, parked=True)[0])

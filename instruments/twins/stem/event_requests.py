@@ -12,31 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instruments.batch import RequestBatch, ResultBatch
-from instruments.errors import InvalidRequest, NotSupported, OutOfReach
+from instruments.errors import InvalidRequest, OutOfReach
 from instruments.keys import Keys
 from instruments.measurement import Axis
 from instruments.request_columns import Conditions, frames_of
 from instruments.requests import ScanImage
 from instruments.twins.raster import pixel_centers
 from instruments.twins.reach import column, shared, within
-from instruments.twins.stem.scan import Raster, flyback_places_nm, raster
+from instruments.twins.stem.event_frames import lines_of, offset_nm, part_of, pixels_of, row_frames, scanned, visits
+from instruments.twins.stem.event_lenses import lenses_of, turned_to
 from instruments.twins.stem.world import (
-    AIM_X,
-    AIM_Y,
     CLOCK,
-    CURRENT,
-    DRIFT_X,
-    DRIFT_Y,
     PARKED_X,
     PARKED_Y,
-    REGISTERED_X,
-    REGISTERED_Y,
     SCALE,
-    STAGE_X,
-    STAGE_Y,
     World,
 )  # fmt: skip
-from physics_priors.optics.aberrations import INDEX
 
 if TYPE_CHECKING:
     from instruments.twins.stem.microscope import StemMicroscope
@@ -55,8 +46,8 @@ def allowed(core: StemMicroscope, world: World, batch: RequestBatch) -> None:
     if batch.kind == "MoveStage" and np.any(column(batch, "tilt_rad")):
         raise OutOfReach("stem_microscope: the stage does not tilt")
     if batch.kind in ("SetOptics", "SetAberrations"):
-        _lenses(world, batch)
-    pixels = _pixels(batch)
+        lenses_of(world, batch)
+    pixels = pixels_of(batch)
     if pixels > MOST:
         raise InvalidRequest(f"{batch.kind}: {pixels} pixels or samples in one request are too many: at most {MOST}")
 
@@ -76,7 +67,7 @@ def longest_s(core: StemMicroscope, batch: RequestBatch) -> tuple[Floats | float
         return column(batch, "points_nm").shape[1] * float(shared(batch, "dwell_s")), core.latency_s
     if kind == "LineScan":
         return int(shared(batch, "points")) * float(shared(batch, "dwell_s")) + core.flyback_s, core.latency_s
-    rows, columns, dwell_s = _scanned(batch)
+    rows, columns, dwell_s = scanned(batch)
     return rows * (columns * dwell_s + core.flyback_s), core.latency_s
 
 
@@ -143,12 +134,12 @@ def scan(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, re
     whole = float(np.max(beam_s))
     limit = np.inf if reached == 1.0 else _left(core, reached, whole)
     idle = latency_s(core, reached, whole)
-    frames = _frames(batch)
-    rows, columns = _part(batch, frames[0])
+    frames = row_frames(batch)
+    rows, columns = part_of(batch, frames[0])
     after, spent, signals = _fresh(core, world), np.empty(batch.rows), []
     for row in range(batch.rows):
-        lines = _lines(core, world, frames[row], row, keys[row : row + 1], idle).part(rows, columns)
-        places, seconds = _visits(lines, frames[row].dwell_s, core.flyback_s)
+        lines = lines_of(core, world, frames[row], row, keys[row : row + 1], idle).part(rows, columns)
+        places, seconds = visits(lines, frames[row].dwell_s, core.flyback_s)
         scaled = places * (1.0 + world.hidden[row, SCALE])
         signal = np.empty(len(places))
         spent[row] = _run(core, world, after, row, scaled, seconds, limit, idle, keys, signal)
@@ -201,7 +192,7 @@ def settle(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, 
         event_rows.rest(
             first, last, seconds, core.blanker, keys, world.site_keys, arrays, core.shared, optics.kernel, core.rates
         )
-    after = _set(core, after, batch)
+    after = turned_to(core, after, batch)
     return after, _result(
         core, world, batch.kind, {}, {}, np.zeros(batch.rows), seconds, np.full((batch.rows, 2), np.nan)
     )
@@ -351,124 +342,3 @@ def _refuse_frames(core: StemMicroscope, batch: RequestBatch, centers: Floats, o
     if not 1e-8 <= one.dwell_s <= 100.0 or one.shape[0] * one.shape[1] > MOST:
         pixels = one.shape[0] * one.shape[1]
         raise InvalidRequest(f"{batch.kind}: {pixels} pixels of {one.dwell_s:g} s: at most {MOST}, from 1e-8 to 100 s")
-
-
-def _pixels(batch: RequestBatch) -> int:
-    if batch.kind == "Dwell":
-        return int(np.max(column(batch, "longest_s")) / float(shared(batch, "sample_s")))
-    if batch.kind in ("ScanImage", "SubScan", "AtomPositions"):
-        rows, columns, _ = _scanned(batch)
-        return rows * columns
-    return 0
-
-
-def _scanned(batch: RequestBatch) -> tuple[int, int, float]:
-    """Rows, columns and dwell of what a frame or a part of one scans."""
-    if batch.kind == "ScanImage":
-        (rows, columns), dwell_s = shared(batch, "shape"), float(shared(batch, "dwell_s"))
-        return rows, columns, dwell_s
-    one = frames_of(batch)[1]
-    if batch.kind == "AtomPositions":
-        return *one.shape, one.dwell_s
-    (a, b), (c, d) = shared(batch, "rows"), shared(batch, "columns")
-    return b - a, d - c, one.dwell_s
-
-
-def _frames(batch: RequestBatch) -> list[ScanImage]:
-    """The frame of every row; a line is a frame of one row."""
-    if batch.kind == "SubScan":
-        centers, one = frames_of(batch)
-        return [
-            ScanImage((float(x), float(y)), one.size_nm, one.shape, one.dwell_s, one.rotation_rad) for x, y in centers
-        ]
-    requests: list[Any] = [batch.row(row) for row in range(batch.rows)]
-    return [_as_frame(request) for request in requests] if batch.kind == "LineScan" else requests
-
-
-def _as_frame(line: Any) -> ScanImage:
-    start, end = np.array(line.start_nm), np.array(line.end_nm)
-    length = float(np.hypot(*(end - start)))
-    if not length > 0.0:
-        raise InvalidRequest("LineScan: start_nm and end_nm are the same place")
-    middle = tuple(float(v) for v in (start + end) / 2)
-    turn = float(np.arctan2(*(end - start)[::-1]))
-    return ScanImage((middle[0], middle[1]), (length, 1e-6), (1, line.points), line.dwell_s, turn)
-
-
-def _part(batch: RequestBatch, frame: ScanImage) -> tuple[slice, slice]:
-    if batch.kind == "SubScan":
-        return slice(*shared(batch, "rows")), slice(*shared(batch, "columns"))
-    return slice(0, frame.shape[0]), slice(0, frame.shape[1])
-
-
-def _lines(core: StemMicroscope, world: World, frame: ScanImage, row: int, key: Keys, idle_s: float) -> Raster:
-    """Where the beam is, in the scanner's own scale."""
-    drift = world.hidden[row, DRIFT_X : DRIFT_Y + 1]
-    offset = offset_nm(world, row, np.array([world.moving[row, CLOCK] + idle_s]), parked=False)[0]
-    return raster(frame, core.distortions, offset, -drift, core.flyback_s, key)
-
-
-def _visits(lines: Raster, dwell_s: float, flyback_s: float) -> tuple[Floats, Floats]:
-    """Places [K, 2] and times [K]; every line begins with the flyback's dose on its first pixel."""
-    places = lines.places_nm()
-    both = np.concatenate([flyback_places_nm(lines)[:, None], places], axis=1)
-    seconds = np.full(both.shape[:2], dwell_s)
-    seconds[:, 0] = flyback_s
-    return both.reshape(-1, 2), seconds.ravel()
-
-
-def offset_nm(world: World, row: int, time_s: Floats, parked: bool) -> Floats:
-    """What is added to places at times [K] to reach the material, [K, 2]; see `event_rows`."""
-    moving, hidden = world.moving[row], world.hidden[row]
-    still = moving[REGISTERED_X : REGISTERED_Y + 1] - moving[STAGE_X : STAGE_Y + 1]
-    still = still + (hidden[AIM_X : AIM_Y + 1] if parked else 0.0)
-    return np.asarray(still - time_s[:, None] * hidden[DRIFT_X : DRIFT_Y + 1])
-
-
-def _set(core: StemMicroscope, world: World, batch: RequestBatch) -> World:
-    """The world with what was asked for, the clock already set."""
-    if batch.kind == "Register":
-        world.moving[:, REGISTERED_X : REGISTERED_Y + 1] = column(batch, "shift_nm")
-        return world
-    if batch.kind == "MoveStage":
-        shift = np.asarray(column(batch, "shift_nm"), dtype=np.float64)
-        world.moving[:, STAGE_X : STAGE_Y + 1] += shift[:, :2]
-        lenses = world.aberrations_nm.copy()
-        lenses[:, INDEX["C1"]] += shift[:, 2]
-        return _relensed(core, world, lenses)
-    if batch.kind == "SetOptics" and (
-        batch.each.get("current_pA") is not None or batch.shared.get("current_pA") is not None
-    ):
-        world.moving[:, CURRENT] = column(batch, "current_pA")
-    return _relensed(core, world, _lenses(world, batch))
-
-
-def _relensed(core: StemMicroscope, world: World, lenses: NDArray[np.complex128]) -> World:
-    """New lenses; what landed by the old ones is settled."""
-    turned = np.flatnonzero((lenses != world.aberrations_nm).any(axis=1))
-    if not len(turned):
-        return world
-    landed, settled = world.landed.copy(), world.settled.copy()
-    for row in turned:
-        settled[row] += core.spread(world, int(row))
-        landed[row] = 0.0
-    return world.changed(landed=landed, settled=settled, aberrations_nm=lenses)
-
-
-def _lenses(world: World, batch: RequestBatch) -> NDArray[np.complex128]:
-    """The aberrations [B, 14] that a request sets."""
-    lenses = world.aberrations_nm.copy()
-    if batch.kind == "SetAberrations":
-        values = np.asarray(column(batch, "values_nm"), dtype=np.float64)
-        for place, name in enumerate(shared(batch, "names")):
-            step = values[:, place, 0] + 1j * values[:, place, 1]
-            lenses[:, INDEX[name]] = step + (lenses[:, INDEX[name]] if shared(batch, "relative") else 0.0)
-        return lenses
-    for name, own in (("defocus_nm", "C1"), ("astigmatism_nm", "A1"), ("coma_nm", "B2")):
-        given = batch.each.get(name, batch.shared.get(name))
-        if given is not None:
-            values = np.asarray(column(batch, name), dtype=np.float64).reshape(batch.rows, -1)
-            lenses[:, INDEX[own]] = values[:, 0] + (1j * values[:, 1] if values.shape[1] == 2 else 0.0)
-    if np.abs(lenses).max() > 1e9:
-        raise NotSupported("stem_microscope: an aberration of more than a metre makes no probe")
-    return lenses

@@ -2,7 +2,7 @@
 """Requests of many worlds, compiled: parked beams, looks at the atoms, and exposures one after the other.
 
 Every row is computed by itself, in place, and releases Python's lock: rows can be shared out among threads. `worlds` is
-(hidden, moving, species, bonding, landed, log), each [B, ...]; the other tuples are those of `event_kernel`. Importing
+(hidden, moving, species, bonding, landed, log), each [B, ...]; the other tuples are those of `event_tuples`. Importing
 this loads Numba.
 """
 
@@ -16,23 +16,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.twins.draws import mixed, poisson, uniform
-from instruments.twins.stem.event_kernel import (
-    BOX,
-    CELLS,
-    LEFT,
-    LISTED,
-    REACH_NM,
-    XY,
-    clouded,
-    expose,
-    find_pairs,
-    nearest,
-    reach,
-    scratch,
-    turned,
-    wait,
-    wind,
-)  # fmt: skip
+from instruments.twins.stem.event_kernel import clouded, expose, reach, scratch, wait, wind
+from instruments.twins.stem.event_pairs import find_pairs, nearest, turned
+from instruments.twins.stem.event_tuples import BOX, CELLS, LEFT, LISTED, REACH_NM, XY
 from instruments.twins.stem.splines import spread_line
 from instruments.twins.stem.world import (
     AIM_X,

@@ -227,7 +227,7 @@ class StemMicroscope:
 
     def positions_nm(self, world: World, row: int) -> Floats:
         """Where every atom [N, 2] stands."""
-        from instruments.twins.stem.event_kernel import turned
+        from instruments.twins.stem.event_pairs import turned
 
         place = self.sites.positions_nm[:, :2].copy()
         for site in np.flatnonzero(world.bonding[row] >= 2):

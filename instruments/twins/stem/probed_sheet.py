@@ -61,10 +61,10 @@ class ProbedSheet:
 
     def brightness(self, species: NDArray[np.int64]) -> Floats:
         """Counts per electron with the probe on each column, [C]."""
-        from instruments.twins.stem import sulphur_kernel
+        from instruments.twins.stem import sulphur_light
 
         out = np.empty(len(self.columns.positions_nm))
-        sulphur_kernel.brightness(self.columns.positions_nm, self.lattice, self.tables, species, out)
+        sulphur_light.brightness(self.columns.positions_nm, self.lattice, self.tables, species, out)
         return out
 
     def chances(self, device: Spectrometer, place_nm: Floats, stood: dict[int, Floats]) -> Floats:

@@ -17,15 +17,17 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.twins.draws import mixed, poisson, uniform
-from instruments.twins.stem.sulphur_world import COLLAPSED, HEALED, HOPPED, LOST
+from instruments.twins.stem.sulphur_bonds import SULPHUR, chosen, collapse, metals, noted, supported, vacant_neighbours
+from instruments.twins.stem.sulphur_light import BRIGHT, FLUX, land, reach, shine
+from instruments.twins.stem.sulphur_world import HEALED, HOPPED, LOST
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-FLUX, BRIGHT, LOSE, HOP, LOSS_RATE, HOP_RATE, READY, EDGE = range(8)
-"""Rows of the work table [8, N]; READY is when a gas molecule sits on the atom, EDGE is 1 beside a hole."""
-_SULPHUR = 16
-_SUPPORT = 2
-"""Metal neighbours that a sulphur atom needs; with fewer it goes with the metal."""
+LOSE, HOP, LOSS_RATE, HOP_RATE, READY, EDGE = range(2, 8)
+"""Rows of the work table [8, N] after FLUX and BRIGHT.
+
+READY is when a gas molecule sits on the atom, EDGE is 1 beside a hole.
+"""
 _CLOCKS, _COUNTS, _WAITING, _GAS = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
 _ARRIVED = -2
 
@@ -67,7 +69,7 @@ def expose(
     for i in range(len(species)):
         _wind(i, work, clock_key, drawn)
     _arrivals(loaded, blanked_s, rates[3], mixed(key, _GAS), work)
-    vacant = _vacant_neighbours(species, hops)
+    vacant = vacant_neighbours(species, hops)
     _mark_edges(species, bonded, work)
     spent, outside = 0.0, 0
     counts[:] = np.nan
@@ -77,38 +79,63 @@ def expose(
             break
         if duration <= 0.0:
             continue
-        first, last = _reach(places[k], extent, near_start)
-        _shine(places[k], first, last, sample, tables, electrons_s, work[FLUX], work[BRIGHT])
-        left, mean = duration, 0.0
-        while True:
-            now = spent + duration - left
-            seen = _hazards(near[first:last], species, vacant, rates, work, tables[2], now)
-            pause, which, hopping = _next(near[first:last], work, left, now)
-            mean += (background + seen) * electrons_s * pause
-            for i in near[first:last]:
-                work[LOSE, i] -= pause * work[LOSS_RATE, i]
-                work[HOP, i] -= pause * work[HOP_RATE, i]
-            left -= pause
-            if which == _ARRIVED:
-                continue
-            if which < 0:
-                break
-            instant = start_s + spent + duration - left
-            logged = _happens(
-                which, hopping, instant, species, sample, vacant, work, clock_key, drawn, rates[5], log, logged
-            )
-            loaded[which] = False
-            vacant = _vacant_neighbours(species, hops)
-            _mark_edges(species, bonded, work)
+        first, last = reach(places[k], extent, near_start)
+        shine(places[k], first, last, sample, tables, electrons_s, work[FLUX], work[BRIGHT])
+        mean, logged, vacant = _during(
+            near[first:last], duration, spent, start_s, electrons_s, background, sample, tables, rates, species,
+            vacant, work, clock_key, drawn, log, logged, loaded,
+        )  # fmt: skip
         spent += duration
-        _land(landed, places[k], extent, electrons_s * duration)
+        land(landed, places[k], extent, electrons_s * duration)
         counts[k] = poisson(mean, count_key, np.uint64(k)) if noisy else mean
         outside = outside + 1 if counts[k] < until[0] or counts[k] > until[1] else 0
         if until[2] > 0.0 and outside >= until[2]:
             break
     for i in range(len(species)):
-        loaded[i] = species[i] == _SULPHUR and work[READY, i] <= spent
+        loaded[i] = species[i] == SULPHUR and work[READY, i] <= spent
     return spent, logged
+
+
+@njit(cache=True)
+def _during(
+    sites: Ints,
+    duration: float,
+    spent: float,
+    start_s: float,
+    electrons_s: float,
+    background: float,
+    sample: Any,
+    tables: Any,
+    rates: Any,
+    species: Ints,
+    vacant: Ints,
+    work: Floats,
+    key: np.uint64,
+    drawn: NDArray[np.uint64],
+    log: Floats,
+    logged: int,
+    loaded: NDArray[np.bool_],
+) -> tuple[float, int, Ints]:
+    """One exposure, from event to event: electrons detected on average, events logged, vacancies beside each site."""
+    left, mean = duration, 0.0
+    while True:
+        now = spent + duration - left
+        seen = _hazards(sites, species, vacant, rates, work, tables[2], now)
+        pause, which, hopping = _next(sites, work, left, now)
+        mean += (background + seen) * electrons_s * pause
+        for i in sites:
+            work[LOSE, i] -= pause * work[LOSS_RATE, i]
+            work[HOP, i] -= pause * work[HOP_RATE, i]
+        left -= pause
+        if which == _ARRIVED:
+            continue
+        if which < 0:
+            return mean, logged, vacant
+        instant = start_s + spent + duration - left
+        logged = _happens(which, hopping, instant, species, sample, vacant, work, key, drawn, rates[5], log, logged)
+        loaded[which] = False
+        vacant = vacant_neighbours(species, sample[2])
+        _mark_edges(species, sample[1], work)
 
 
 @njit(cache=True)
@@ -126,7 +153,7 @@ def _arrivals(loaded: NDArray[np.bool_], blanked_s: float, gas_s: float, key: np
 @njit(cache=True)
 def _mark_edges(species: Ints, bonded: Ints, work: Floats) -> None:
     for i in range(len(species)):
-        work[EDGE, i] = 1.0 if species[i] == _SULPHUR and _metals(i, species, bonded) < 3 else 0.0
+        work[EDGE, i] = 1.0 if species[i] == SULPHUR and metals(i, species, bonded) < 3 else 0.0
 
 
 @njit(cache=True, inline="always")
@@ -149,7 +176,7 @@ def _hazards(sites: Ints, species: Ints, vacant: Ints, rates: Any, work: Floats,
         if species[i] == 0:
             continue
         seen += work[BRIGHT, i] * strength[species[i]]
-        if species[i] == _SULPHUR:
+        if species[i] == SULPHUR:
             rate = rates[0][i] * work[FLUX, i] * (1.0 + (rates[2] - 1.0) * min(vacant[i], 1))
             if work[EDGE, i] > 0.0 and work[READY, i] <= now:
                 rate += rates[4] * work[FLUX, i]
@@ -195,14 +222,14 @@ def _happens(
     drawn[0] += np.uint64(1)
     _wind(which, work, key, drawn)
     if hopping:
-        to = _chosen(which, int(pick * vacant[which]), species, sample[2])
-        species[which], species[to] = 0, _SULPHUR
+        to = chosen(which, int(pick * vacant[which]), species, sample[2])
+        species[which], species[to] = 0, SULPHUR
         _wind(to, work, key, drawn)
-        logged = _noted(log, logged, instant, which, HOPPED, to)
+        logged = noted(log, logged, instant, which, HOPPED, to)
     else:
         species[which] = 0
-        logged = _noted(log, logged, instant, which, LOST, -1)
-    return _collapse(which, species, sample[1], int(fewest), log, logged, instant)
+        logged = noted(log, logged, instant, which, LOST, -1)
+    return collapse(which, species, sample[1], int(fewest), log, logged, instant)
 
 
 @njit(cache=True)
@@ -226,12 +253,12 @@ def wait(
     bonded, hops = sample[1], sample[2]
     stream, drawn, elapsed = mixed(key, _WAITING), np.uint64(0), 0.0
     while True:
-        vacant = _vacant_neighbours(species, hops)
+        vacant = vacant_neighbours(species, hops)
         total = 0.0
         for i in range(len(species)):
-            if species[i] == 0 and home[i] == _SULPHUR and _supported(i, species, bonded):
+            if species[i] == 0 and home[i] == SULPHUR and supported(i, species, bonded):
                 total += heal_s
-            elif species[i] == _SULPHUR:
+            elif species[i] == SULPHUR:
                 total += hop_s * vacant[i]
         if total <= 0.0:
             return logged
@@ -243,160 +270,18 @@ def wait(
         drawn += np.uint64(3)
         for i in range(len(species)):
             share = 0.0
-            if species[i] == 0 and home[i] == _SULPHUR and _supported(i, species, bonded):
+            if species[i] == 0 and home[i] == SULPHUR and supported(i, species, bonded):
                 share = heal_s
-            elif species[i] == _SULPHUR:
+            elif species[i] == SULPHUR:
                 share = hop_s * vacant[i]
             wanted -= share
             if share > 0.0 and wanted <= 0.0:
                 if species[i] == 0:
-                    species[i] = _SULPHUR
-                    logged = _noted(log, logged, start_s + elapsed, i, HEALED, -1)
+                    species[i] = SULPHUR
+                    logged = noted(log, logged, start_s + elapsed, i, HEALED, -1)
                 else:
-                    to = _chosen(i, int(pick * vacant[i]), species, hops)
-                    species[i], species[to] = 0, _SULPHUR
-                    logged = _noted(log, logged, start_s + elapsed, i, HOPPED, to)
-                    logged = _collapse(i, species, bonded, fewest, log, logged, start_s + elapsed)
+                    to = chosen(i, int(pick * vacant[i]), species, hops)
+                    species[i], species[to] = 0, SULPHUR
+                    logged = noted(log, logged, start_s + elapsed, i, HOPPED, to)
+                    logged = collapse(i, species, bonded, fewest, log, logged, start_s + elapsed)
                 break
-
-
-@njit(cache=True)
-def brightness(places: Floats, sample: Any, tables: Any, species: Ints, out: Floats) -> None:
-    """Expected counts per incident electron at places [K, 2], into `out` [K]."""
-    extent, near_start, near = sample[4], sample[5], sample[6]
-    work = np.zeros((2, len(species)))
-    for k in range(len(places)):
-        first, last = _reach(places[k], extent, near_start)
-        _shine(places[k], first, last, sample, tables, 1.0, work[FLUX], work[BRIGHT])
-        out[k] = 0.0
-        for i in near[first:last]:
-            out[k] += work[BRIGHT, i] * tables[2][species[i]]
-
-
-@njit(cache=True, inline="always")
-def _metals(i: int, species: Ints, bonded: Ints) -> int:
-    found = 0
-    for n in range(bonded.shape[1]):
-        if bonded[i, n] >= 0 and species[bonded[i, n]] > _SULPHUR:
-            found += 1
-    return found
-
-
-@njit(cache=True, inline="always")
-def _supported(i: int, species: Ints, bonded: Ints) -> bool:
-    return _metals(i, species, bonded) >= _SUPPORT
-
-
-@njit(cache=True)
-def _vacant_neighbours(species: Ints, hops: Ints) -> Ints:
-    """For every sulphur, how many sites it could hop to; 0 for the others."""
-    found = np.zeros(len(species), np.int64)
-    for i in range(len(species)):
-        if species[i] == _SULPHUR:
-            for n in range(hops.shape[1]):
-                if hops[i, n] >= 0 and species[hops[i, n]] == 0:
-                    found[i] += 1
-    return found
-
-
-@njit(cache=True)
-def _chosen(i: int, number: int, species: Ints, hops: Ints) -> int:
-    """The vacant neighbour of a number, counted from 0."""
-    last = -1
-    for n in range(hops.shape[1]):
-        if hops[i, n] >= 0 and species[hops[i, n]] == 0:
-            last = hops[i, n]
-            if number == 0:
-                return last
-            number -= 1
-    return last
-
-
-@njit(cache=True)
-def _collapse(site: int, species: Ints, bonded: Ints, fewest: int, log: Floats, logged: int, instant: float) -> int:
-    """Metal left with fewer than `fewest` sulphur goes, and sulphur left with too little metal goes with it: a hole."""
-    open_sites = [site]
-    while len(open_sites) > 0:
-        gone = open_sites.pop()
-        for n in range(bonded.shape[1]):
-            i = bonded[gone, n]
-            if i < 0 or species[i] == 0:
-                continue
-            if species[i] == _SULPHUR:
-                falls = not _supported(i, species, bonded)
-            else:
-                held = 0
-                for m in range(bonded.shape[1]):
-                    if bonded[i, m] >= 0 and species[bonded[i, m]] == _SULPHUR:
-                        held += 1
-                falls = held < fewest
-            if falls:
-                species[i] = 0
-                logged = _noted(log, logged, instant, i, COLLAPSED, -1)
-                open_sites.append(i)
-    return logged
-
-
-@njit(cache=True, inline="always")
-def _noted(log: Floats, logged: int, instant: float, site: int, kind: int, to: int) -> int:
-    if logged < len(log):
-        log[logged, 0], log[logged, 1], log[logged, 2], log[logged, 3] = instant, site, kind, to
-    return logged + 1
-
-
-@njit(cache=True, inline="always")
-def _reach(place: Floats, extent: Floats, near_start: Ints) -> tuple[int, int]:
-    """First and last + 1 in the list of sites that a probe at a place can touch."""
-    rows, columns = near_start.shape[0], near_start.shape[1]
-    column = math.floor((place[0] / extent[0] + 0.5) * columns) % columns
-    row = math.floor((place[1] / extent[1] + 0.5) * rows) % rows
-    return near_start[row, column, 0], near_start[row, column, 1]
-
-
-@njit(cache=True)
-def _shine(
-    place: Floats,
-    first: int,
-    last: int,
-    sample: Any,
-    tables: Any,
-    electrons_s: float,
-    flux: Floats,
-    bright: Floats,
-) -> None:
-    """Flux [1 / (nm^2 s)] at the sites in reach, and the density that their thermal image sees per electron."""
-    position, kind, extent, near = sample[0], sample[3], sample[4], sample[6]
-    step, image = tables[0], tables[1]
-    most = image.shape[1] - 1
-    for n in range(first, last):
-        i = near[n]
-        dx, dy = position[i, 0] - place[0], position[i, 1] - place[1]
-        dx -= extent[0] * math.floor(dx / extent[0] + 0.5)
-        dy -= extent[1] * math.floor(dy / extent[1] + 0.5)
-        r = math.sqrt(dx * dx + dy * dy) / step
-        cell = int(r)
-        if cell >= most:
-            flux[i], bright[i] = 0.0, 0.0
-            continue
-        part = r - cell
-        flux[i] = electrons_s * (image[0, cell] + part * (image[0, cell + 1] - image[0, cell]))
-        line = 1 if kind[i] == 0 else 2
-        bright[i] = image[line, cell] + part * (image[line, cell + 1] - image[line, cell])
-
-
-@njit(cache=True, inline="always")
-def _land(landed: Floats, place: Floats, extent: Floats, electrons: float) -> None:
-    rows, columns = landed.shape
-    column = math.floor((place[0] / extent[0] + 0.5) * columns) % columns
-    row = math.floor((place[1] / extent[1] + 0.5) * rows) % rows
-    landed[row, column] += electrons
-
-
-@njit(cache=True)
-def poisson_counts(means: Floats, keys: NDArray[np.uint64]) -> Floats:
-    """Counts [B, C] of means [B, C], one key a row."""
-    out = np.empty(means.shape)
-    for row in range(means.shape[0]):
-        for column in range(means.shape[1]):
-            out[row, column] = poisson(means[row, column], keys[row], np.uint64(column))
-    return out

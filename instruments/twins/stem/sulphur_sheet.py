@@ -292,7 +292,7 @@ class SulphurSheet:
         self, before: World, after: World, asked: Exposures, spent_s: Floats, keys: Keys
     ) -> tuple[dict[str, Floats], dict[str, tuple[Axis, ...]]]:
         """Energy-loss spectra [B, channels] of what stood under the parked probe while it was there."""
-        from instruments.twins.stem.sulphur_kernel import poisson_counts
+        from instruments.twins.draws import poisson_counts
 
         place = self._material_nm(before, asked)[:, 0]
         electrons = self.current_pA * ELECTRONS_PER_PA_S * spent_s

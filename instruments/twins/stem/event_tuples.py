@@ -1,0 +1,24 @@
+"""What stands where in the tuples that the kernels of beam-driven events take.
+
+Kernels take tuples. `shared`: (xy [N, 2], neighbours [N, K], home [N], (width, height, repeats, electrons per pA s),
+cells, near). `optics`: (probe, its step, lattice image, (step y, step x), atom image, strength by Z), images as spline
+coefficients. `law`: (family, parts, barn_nm2, table, low, step), see `physics_priors.hops.laws`. `world`, of one row:
+(hidden, moving, species, bonding, landed, log, pairs, odd, work); a pair is a centre (any site that is not plain
+carbon) with a carbon beside it, a row of `PAIR` numbers; `odd` rows (x, y, strength) are what an image has more or less
+than that of the perfect sheet.
+"""
+
+from __future__ import annotations
+
+HIDDEN, MOVING, SPECIES, BONDING, LANDED, EVENT_LOG, PAIRS, ODD, WORK = range(9)
+"""Of a world's tuple."""
+CENTRE, NEIGHBOUR, SLOT, HOP, HIT, CX, CY, UX, UY, EACH = range(10)
+PAIR = EACH + 6
+"""Columns of a pair: sites, which neighbour, hop factor, sum of cross sections, centre, way, each cross section."""
+LEFT, DRAWN, COUNT, VACANCIES, DIFFERENT = range(5)
+"""Of the clockwork: what is left of the exponential number, numbers drawn, pairs, vacancies and odd sites there are."""
+CLOCKWORK = 5
+REACH_NM = 1.0
+PADDED = 3  # as in event_tables
+CARBON, SILICON = 6, 14
+XY, NEAR, HOME, BOX, CELLS, LISTED = range(6)
