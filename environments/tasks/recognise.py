@@ -21,45 +21,33 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.curves import curves_of, survey_images
+from environments.curves import curves_of
 from environments.outliers import Outliers
-from environments.places import Places, extent_nm
 from environments.recognition.memory import Memory
 from environments.recognition.recogniser import Recogniser, doubt
-from environments.robust import masked_median, masked_scale
 from environments.rows import SHARED
-from environments.sweeps import BiasSweep, Sweep, at, resolved
+from environments.survey import (
+    CLIP,
+    Pixels,
+    Plan,
+    Survey,
+    map_brief,
+    planned,
+    seen,
+    standardised,
+    survey_requests,
+    unseen,
+)
+from environments.sweeps import BiasSweep, Sweep, at
 from environments.task import Brief, Outcome
-from environments.tasks.spectroscopy_map import Pixels, Survey
 from instruments.batch import RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities
-from instruments.errors import NotSupported
 from instruments.keys import Keys
-from instruments.requests import ScanImage
 from physics_priors.bounds import Bounds
 
-_CLIP = 10.0
 _REACH_EVERY = 8
 """Spectra between two looks at how far verdicts reach."""
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is settled at the start and common to all rows."""
-
-    places: Places
-    kind: str
-    sweep: Mapping[str, Any]
-    channel: str
-    unit: str
-    frame: ScanImage | None
-    image_channels: tuple[str, ...]
-
-    @property
-    def side_nm(self) -> float:
-        """The field's larger side."""
-        return float(max(self.places.field.size_nm))
 
 
 @dataclass(frozen=True)
@@ -108,7 +96,7 @@ class Recognise:
         sizes |= {"last": (0.0, 1.0, classes), "position": (-1.0, 1.0, 2), "accepted": (0.0, 1.0, 1)}
         sizes |= {"progress": (0.0, 1.0, 1)}
         if self._plan(capabilities).frame is not None:
-            sizes["image"] = (-_CLIP, _CLIP, n)
+            sizes["image"] = (-CLIP, CLIP, n)
         return gymnasium.spaces.Dict(
             {name: gymnasium.spaces.Box(low, high, (size,), np.float32) for name, (low, high, size) in sizes.items()}
         )
@@ -118,12 +106,12 @@ class Recognise:
 
     def start(self, keys: Keys, capabilities: Capabilities) -> State:
         plan, rows, classes = self._plan(capabilities), len(keys), self.recogniser.classes
-        n, pixels = len(plan.places), (0, 0) if plan.frame is None else plan.frame.shape
+        n = len(plan.places)
         memory = np.empty(rows, dtype=object)
         memory[:] = [Memory() for _ in range(rows)]
         return State(
             plan=plan,
-            images={name: np.full((rows, *pixels), np.nan) for name in plan.image_channels},
+            images=unseen(plan, rows),
             context=np.zeros((rows, n if plan.frame is not None else 0)),
             asked=np.zeros((rows, n), bool),
             count=np.zeros(rows, np.int64),
@@ -134,20 +122,15 @@ class Recognise:
         )
 
     def survey(self, state: State) -> Sequence[RequestBatch]:
-        frame, rows = state.plan.frame, len(state.count)
-        if frame is None:
-            return []
-        shared = {name: getattr(frame, name) for name in frame.__dataclass_fields__ if name != "center_nm"}
-        return [RequestBatch(frame.kind, rows, {"center_nm": np.tile(frame.center_nm, (rows, 1))}, shared)]
+        return survey_requests(state.plan, len(state.count))
 
     def surveyed(self, state: State, results: Sequence[ResultBatch]) -> State:
         plan = state.plan
-        if not results or plan.frame is None:
+        images = seen(plan, results, len(state.count))
+        if images is None:
             return state
-        images = survey_images(results[0], plan.image_channels, len(state.count), plan.frame.shape)
-        row, column = plan.places.pixels(plan.frame.shape).T
-        shown = images[plan.image_channels[0]][:, row, column]
-        return replace(state, images=images, context=_scaled(shown))
+        row, column = plan.places.pixels(plan.pixels).T
+        return replace(state, images=images, context=standardised(images[plan.image_channels[0]][:, row, column]))
 
     def requests(self, state: State, actions: NDArray[Any]) -> Sequence[RequestBatch]:
         plan = state.plan
@@ -191,18 +174,7 @@ class Recognise:
         return {name: np.array(array, dtype=np.float32) for name, array in shown.items()}
 
     def brief(self, state: State, row: int) -> Brief:
-        plan = state.plan
-        images = {name: _filled(image[row]) for name, image in state.images.items() if np.isfinite(image[row]).any()}
-        return Brief(
-            objective="map",
-            value_name="class",
-            value_unit="",
-            candidates=plan.places.actions,
-            positions_nm=plan.places.positions_nm.copy(),
-            pixels=plan.places.pixels(None if plan.frame is None else plan.frame.shape),
-            images=images,
-            extent_nm=extent_nm(plan.places.field),
-        )
+        return map_brief(state.plan, state.images, row, "map", "class", "")
 
     def verdicts(self, state: State, row: int, spectra: Floats) -> NDArray[np.int64]:
         """The class [n] that a row's network sees in spectra [n, m]; 0 before its first lesson."""
@@ -212,27 +184,7 @@ class Recognise:
         return np.asarray(learned.network.probabilities(spectra).argmax(axis=1), dtype=np.int64)
 
     def _plan(self, capabilities: Capabilities) -> Plan:
-        kind = self.sweep.kind
-        if kind not in capabilities.requests:
-            known = ", ".join(sorted(capabilities.requests))
-            raise NotSupported(f"{capabilities.name} has no {kind}; it has: {known} (set task.sweep accordingly)")
-        channels = capabilities.channels[kind]
-        channel = self.channel or next(iter(channels))
-        if channel not in channels or (not self.channel and len(channels) > 1):
-            raise NotSupported(f"task.channel of {kind}: choose one of {', '.join(channels)}")
-        frame, images = self._frame(capabilities)
-        places = Places.of(capabilities, self.shape)
-        return Plan(places, kind, resolved(self.sweep, capabilities), channel, channels[channel], frame, images)
-
-    def _frame(self, capabilities: Capabilities) -> tuple[ScanImage | None, tuple[str, ...]]:
-        if "ScanImage" not in capabilities.requests:
-            return None, ()
-        area, known = capabilities.field, capabilities.channels["ScanImage"]
-        first = self.survey_image.channel or next(iter(known))
-        if first not in known:
-            raise NotSupported(f"task.survey_image.channel {first!r}: choose one of {', '.join(known)}")
-        frame = ScanImage(area.center_nm, area.size_nm, self.survey_image.shape, self.survey_image.dwell_s)
-        return frame, (first, *(name for name in known if name != first))
+        return planned(capabilities, self.sweep, self.channel, self.shape, self.survey_image)
 
     def _spectra(self, state: State, result: ResultBatch) -> Floats:
         """[B, m], NaN where nothing usable came; m may be 0 where nothing came at all."""
@@ -294,16 +246,3 @@ def _padded(state: State) -> NDArray[np.bool_]:
     for row, memory in enumerate(state.memory):
         out[row, : len(memory.accepted)] = memory.accepted
     return out
-
-
-def _scaled(shown: Floats) -> Floats:
-    """Values [B, n] around their median in robust standard deviations, clipped; 0 where there is none."""
-    finite = np.isfinite(shown)
-    middle = masked_median(shown, finite)
-    scale = masked_scale(shown, finite, middle)
-    safe = np.where(scale > 0, scale, 1.0)[:, None]
-    return np.where(finite, np.clip((np.where(finite, shown, 0.0) - middle[:, None]) / safe, -_CLIP, _CLIP), 0.0)
-
-
-def _filled(image: Floats) -> Floats:
-    return np.where(np.isfinite(image), image, np.nanmedian(image))

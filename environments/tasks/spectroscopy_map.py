@@ -13,55 +13,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.curves import curves_of, survey_images
+from environments.curves import curves_of
 from environments.outliers import TRAITS, Outliers
-from environments.places import Places, extent_nm
 from environments.robust import masked_median, masked_scale
 from environments.rows import SHARED
 from environments.scalarisers import Scalariser
-from environments.sweeps import BiasSweep, Sweep, at, resolved
+from environments.survey import (
+    CLIP,
+    Pixels,
+    Plan,
+    Survey,
+    map_brief,
+    planned,
+    seen,
+    standard,
+    standardised,
+    survey_requests,
+    unseen,
+)
+from environments.sweeps import BiasSweep, Sweep, at
 from environments.task import Brief, Outcome
 from instruments.batch import RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities
-from instruments.errors import NotSupported
 from instruments.keys import Keys
-from instruments.requests import ScanImage
-from physics_priors.bounds import POSITIVE_S, Bounds
 
-_CLIP = 10.0
 Floats = NDArray[np.float64]
-Pixels = Annotated[int, Bounds("pixels", 1, 4096)]
-
-
-@dataclass(frozen=True)
-class Survey:
-    """The structural image: (rows, columns) and dwell per pixel; `channel` of the observation, else the first."""
-
-    shape: tuple[Pixels, Pixels] = (64, 64)
-    dwell_s: Annotated[float, POSITIVE_S] = 1e-3
-    channel: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is settled at the start and common to all rows."""
-
-    places: Places
-    kind: str
-    sweep: Mapping[str, Any]
-    channel: str
-    unit: str
-    frame: ScanImage | None
-    image_channels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -124,10 +106,10 @@ class SpectroscopyMap:
     def observation_space(self, capabilities: Capabilities) -> gymnasium.spaces.Dict:
         plan = self._plan(capabilities)
         n = len(plan.places)
-        sizes = {"measured": (0.0, 1.0, n), "value_map": (-_CLIP, _CLIP, n), "position": (-1.0, 1.0, 2)}
-        sizes |= {"last": (-_CLIP, _CLIP, 1), "accepted": (0.0, 1.0, 1), "progress": (0.0, 1.0, 1)}
+        sizes = {"measured": (0.0, 1.0, n), "value_map": (-CLIP, CLIP, n), "position": (-1.0, 1.0, 2)}
+        sizes |= {"last": (-CLIP, CLIP, 1), "accepted": (0.0, 1.0, 1), "progress": (0.0, 1.0, 1)}
         if plan.frame is not None:
-            sizes["image"] = (-_CLIP, _CLIP, plan.frame.shape[0] * plan.frame.shape[1])
+            sizes["image"] = (-CLIP, CLIP, plan.pixels[0] * plan.pixels[1])
         boxes: dict[str, gymnasium.Space[Any]] = {
             k: gymnasium.spaces.Box(low, high, (size,), np.float32) for k, (low, high, size) in sizes.items()
         }
@@ -138,11 +120,11 @@ class SpectroscopyMap:
 
     def start(self, keys: Keys, capabilities: Capabilities) -> State:
         plan, rows = self._plan(capabilities), len(keys)
-        n, pixels = len(plan.places), (0, 0) if plan.frame is None else plan.frame.shape
+        n = len(plan.places)
         return State(
             plan=plan,
-            images={name: np.full((rows, *pixels), np.nan) for name in plan.image_channels},
-            context=np.zeros((rows, pixels[0] * pixels[1]), np.float32),
+            images=unseen(plan, rows),
+            context=np.zeros((rows, plan.pixels[0] * plan.pixels[1]), np.float32),
             asked=np.zeros((rows, n), bool),
             count=np.zeros(rows, np.int64),
             picks=np.zeros((rows, 0), np.int64),
@@ -158,18 +140,15 @@ class SpectroscopyMap:
         )
 
     def survey(self, state: State) -> Sequence[RequestBatch]:
-        frame, rows = state.plan.frame, len(state.count)
-        if frame is None:
-            return []
-        shared = {name: getattr(frame, name) for name in frame.__dataclass_fields__ if name != "center_nm"}
-        return [RequestBatch(frame.kind, rows, {"center_nm": np.tile(frame.center_nm, (rows, 1))}, shared)]
+        return survey_requests(state.plan, len(state.count))
 
     def surveyed(self, state: State, results: Sequence[ResultBatch]) -> State:
-        if not results or state.plan.frame is None:
+        rows = len(state.count)
+        images = seen(state.plan, results, rows)
+        if images is None:
             return state
-        images = survey_images(results[0], state.plan.image_channels, len(state.count), state.plan.frame.shape)
-        shown = images[state.plan.image_channels[0]].reshape(len(state.count), -1)
-        return replace(state, images=images, context=_scaled(shown, np.isfinite(shown)).astype(np.float32))
+        shown = images[state.plan.image_channels[0]].reshape(rows, -1)
+        return replace(state, images=images, context=standardised(shown).astype(np.float32))
 
     def requests(self, state: State, actions: NDArray[Any]) -> Sequence[RequestBatch]:
         plan = state.plan
@@ -192,9 +171,9 @@ class SpectroscopyMap:
         middle, scale = state.middle[:, None], state.scale[:, None]
         shown = {
             "measured": state.asked,
-            "value_map": _standard(state.mean, state.known, middle, scale),
+            "value_map": standard(state.mean, state.known, middle, scale),
             "position": np.where(began, state.plan.places.actions[picks[rows]], 0.0),
-            "last": _standard(values[:, None], began & np.isfinite(values)[:, None], middle, scale),
+            "last": standard(values[:, None], began & np.isfinite(values)[:, None], middle, scale),
             "accepted": began & accepted[:, None],
             "progress": _mean(state.asked)[:, None],
         }
@@ -203,18 +182,8 @@ class SpectroscopyMap:
         return {name: np.array(array, dtype=np.float32) for name, array in shown.items()}
 
     def brief(self, state: State, row: int) -> Brief:
-        plan = state.plan
-        images = {name: _filled(image[row]) for name, image in state.images.items() if np.isfinite(image[row]).any()}
-        return Brief(
-            objective=self.objective,
-            value_name=self.scalariser.name,
-            value_unit=self.scalariser.unit(plan.unit, self.sweep.axis_unit),
-            candidates=plan.places.actions,
-            positions_nm=plan.places.positions_nm.copy(),
-            pixels=plan.places.pixels(None if plan.frame is None else plan.frame.shape),
-            images=images,
-            extent_nm=extent_nm(plan.places.field),
-        )
+        unit = self.scalariser.unit(state.plan.unit, self.sweep.axis_unit)
+        return map_brief(state.plan, state.images, row, self.objective, self.scalariser.name, unit)
 
     def appraise(self, capabilities: Capabilities, results: Sequence[ResultBatch]) -> NDArray[np.float64]:
         """True values [n] from results of all candidates, one row each; a recording's failures are NaN."""
@@ -229,25 +198,7 @@ class SpectroscopyMap:
         return np.where(self.outliers.accept(traits[None], known[None])[0], values, np.nan)
 
     def _plan(self, capabilities: Capabilities) -> Plan:
-        kind = self.sweep.kind
-        if kind not in capabilities.requests:
-            known = ", ".join(sorted(capabilities.requests))
-            raise NotSupported(f"{capabilities.name} has no {kind}; it has: {known} (set task.sweep accordingly)")
-        channel = _chosen(self.channel, capabilities.channels[kind], f"task.channel of {kind}")
-        places = Places.of(capabilities, self.shape)
-        frame, images = self._frame(capabilities)
-        sweep = resolved(self.sweep, capabilities)
-        return Plan(places, kind, sweep, channel, capabilities.channels[kind][channel], frame, images)
-
-    def _frame(self, capabilities: Capabilities) -> tuple[ScanImage | None, tuple[str, ...]]:
-        if "ScanImage" not in capabilities.requests:
-            return None, ()
-        area = capabilities.field
-        frame = ScanImage(area.center_nm, area.size_nm, self.survey_image.shape, self.survey_image.dwell_s)
-        first = self.survey_image.channel or next(iter(capabilities.channels["ScanImage"]))
-        known = capabilities.channels["ScanImage"]
-        _chosen(first, known, "task.survey_image.channel")
-        return frame, (first, *(name for name in known if name != first))
+        return planned(capabilities, self.sweep, self.channel, self.shape, self.survey_image)
 
     def _read(self, state: State, result: ResultBatch) -> tuple[Floats, Floats]:
         """Value [B] and traits [B, 3] of the measured curves; NaN and zero where there is nothing to use."""
@@ -275,7 +226,7 @@ def _gain(before: State, after: State) -> Floats:
     """Gain [B] of the best standing value in robust standard deviations; 0 where there is nothing to compare."""
     judged = np.isfinite(after.best) & np.isfinite(before.best) & (after.scale > 0)
     gain = np.where(judged, after.best, 0.0) - np.where(judged, before.best, 0.0)
-    return np.clip(gain / np.where(judged, after.scale, 1.0), -_CLIP, _CLIP)
+    return np.clip(gain / np.where(judged, after.scale, 1.0), -CLIP, CLIP)
 
 
 def _appended(state: State, pick: NDArray[np.int64], value: Floats, new_traits: Floats) -> State:
@@ -305,34 +256,9 @@ def _candidate_means(state: State) -> tuple[Floats, NDArray[np.bool_]]:
     return total / np.maximum(times, 1.0), times > 0
 
 
-def _standard(values: Floats, known: NDArray[np.bool_], middle: Floats, scale: Floats) -> Floats:
-    """Values in robust standard deviations from the middle, clipped; 0 where not known or nothing to scale with."""
-    usable = known & np.isfinite(middle) & (scale > 0)
-    scaled = (np.where(usable, values, 0.0) - np.where(usable, middle, 0.0)) / np.where(usable, scale, 1.0)
-    return np.clip(scaled, -_CLIP, _CLIP)
-
-
-def _scaled(values: Floats, known: NDArray[np.bool_]) -> Floats:
-    middle = masked_median(values, known)
-    return _standard(values, known, middle[:, None], masked_scale(values, known, middle)[:, None])
-
-
 def _column(array: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
     return array[np.arange(len(index)), index] if array.shape[1] else np.zeros(len(index), array.dtype)
 
 
 def _mean(array: NDArray[Any]) -> Floats:
     return np.asarray(np.ascontiguousarray(array, dtype=np.float64).mean(-1))
-
-
-def _filled(image: Floats) -> Floats:
-    """The image, its missing pixels (a survey ended early) standing at the median of the others."""
-    return np.where(np.isfinite(image), image, np.nanmedian(image))
-
-
-def _chosen(name: str, known: Mapping[str, str], what: str) -> str:
-    if not name and len(known) == 1:
-        return next(iter(known))
-    if name not in known:
-        raise NotSupported(f"{what} {name!r}: choose one of {', '.join(known)}")
-    return name

@@ -10,8 +10,9 @@ from environments.environment import Environment
 from environments.outliers import Outliers
 from environments.places import Places
 from environments.scalarisers import LoopArea, ValueAt
+from environments.survey import Survey
 from environments.sweeps import BiasSweep, Spectrum
-from environments.tasks.spectroscopy_map import SpectroscopyMap, Survey
+from environments.tasks.spectroscopy_map import SpectroscopyMap
 from instruments.capabilities import Sites
 from instruments.embedded import Embedded
 from instruments.errors import DataInvalid, InvalidRequest, NotSupported, OutOfReach
