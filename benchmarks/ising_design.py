@@ -96,7 +96,7 @@ def _closed(losses: Mapping[str, Any]) -> tuple[float, float]:
 def _alloy(scenario: str) -> Mapping[str, Run]:
     from environments.tasks.learn_interactions import LearnInteractions
     from instruments.twins.library.alloy_library import AlloyLibrary
-    from physics_priors.ising.design import AlloyPrior
+    from physics_priors.ising.alloy_prior import AlloyPrior
 
     prior = AlloyPrior()
 
@@ -115,7 +115,7 @@ def _phase(scenario: str) -> Mapping[str, Run]:
     from environments.tasks.map_phase_diagram import MapPhaseDiagram
     from instruments.twins.library.ordering_layer import OrderingLayer
     from physics_priors.ising.closed_form import antiferromagnet_boundary
-    from physics_priors.ising.design import FieldPrior
+    from physics_priors.ising.layer_prior import FieldPrior
 
     task = MapPhaseDiagram()
 

@@ -27,7 +27,7 @@ from instruments.batch import RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities
 from instruments.errors import NotSupported
 from instruments.keys import Keys
-from physics_priors.ising.design import LatticePrior, believed
+from physics_priors.ising.design import LatticePrior
 
 
 @dataclass(frozen=True)
@@ -189,5 +189,5 @@ class LatticeImages(ABC):
 
 def _nats(prior: LatticePrior, conditions: Floats, histograms: Floats) -> float:
     """Half the log determinant of what is known: differences of it are information [nats]."""
-    belief = believed(prior, conditions, list(histograms))
+    belief = prior.believed(conditions, list(histograms))
     return float(-0.5 * np.linalg.slogdet(belief.covariance)[1])

@@ -20,7 +20,9 @@ from agents.options import Box, Options
 from agents.protocol import AgentError, Decision, Observation, Problem, Transition
 from agents.remembering import Remembering
 from physics_priors.bounds import Bounds
-from physics_priors.ising.design import AlloyPrior, Belief, FieldPrior, believed, expected_gain
+from physics_priors.ising.alloy_prior import AlloyPrior
+from physics_priors.ising.design import Belief, expected_gain
+from physics_priors.ising.layer_prior import FieldPrior
 
 Floats = NDArray[np.float64]
 _FEWEST_TO_JUDGE, _TELLING = 4, 1 / 3
@@ -86,7 +88,7 @@ class InformationGain(Remembering):
     def belief(self) -> Belief:
         """What is believed of the parameters now."""
         seen = self.histograms.sum(1) > 0
-        return believed(self.prior, self.conditions[self.taken[seen]], list(self.histograms[seen]))
+        return self.prior.believed(self.conditions[self.taken[seen]], list(self.histograms[seen]))
 
     def beliefs(self) -> Mapping[str, Any]:
         """Parameters with their covariance, and the misfit."""

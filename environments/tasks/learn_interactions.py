@@ -17,7 +17,7 @@ from environments.lattice_images import Look
 from environments.lattice_task import Conditions, LatticeImages, State
 from instruments.batch import RequestBatch
 from physics_priors.bounds import Bounds
-from physics_priors.ising.design import AlloyPrior
+from physics_priors.ising.alloy_prior import AlloyPrior
 from physics_priors.ising.library import Record
 
 

@@ -18,7 +18,7 @@ from instruments.batch import RequestBatch
 from instruments.capabilities import Capabilities
 from instruments.errors import OutOfReach
 from physics_priors.bounds import NOT_NEGATIVE_S, Bounds
-from physics_priors.ising.design import FieldPrior
+from physics_priors.ising.layer_prior import FieldPrior
 
 _LOOK = Look(patches=(1, 1), pixels=(64, 64), dwell_s=1e-3, kind="square", shells=1)
 

@@ -16,7 +16,6 @@ from physics_priors.ising.kawasaki import Kawasaki, with_composition
 from physics_priors.ising.lattice import Floats, triangular
 from physics_priors.ising.model import Field, Model, Pair, Term
 from physics_priors.ising.pseudo import maximised
-from physics_priors.ising.sampling import Sampler
 
 SIDE = 18
 TERMS: tuple[Term, ...] = (Field(), Pair(1), Pair(2))
@@ -41,7 +40,6 @@ class Table:
 
 
 ALLOY_AXES = (np.linspace(-0.3, 0.6, 13), np.linspace(-0.12, 0.12, 3), np.array([0.04, 0.12, 0.25, 0.5]))
-FIELD_AXES = (np.linspace(-0.9, 0.0, 16), np.linspace(0.0, 4.0, 9))
 FOLDER = Path(__file__).parent / "tables"
 
 
@@ -54,33 +52,12 @@ def alloy_table() -> Table:
     return Table(ALLOY_AXES, np.load(FOLDER / "alloy_information.npy"))
 
 
-@lru_cache(maxsize=1)
-def field_table() -> Table:
-    """Axes: pair [kT] and field [kT] of a square lattice in a field that is set: information on (field, pair)."""
-    return Table(FIELD_AXES, np.load(FOLDER / "field_information.npy"))
-
-
 def alloy_node(k1: float, k2: float, fraction: float) -> Floats:
     """Information per site [2, 2] on (pair1, pair2) at fixed composition."""
     model = Model(triangular(SIDE, SIDE), TERMS)
     return at_fixed_composition(
         model, np.array([0.0, k1, k2]), fraction, seed=round(1000 * (k1 + 7 * k2 + fraction)) % 997
     )
-
-
-def field_node(k: float, field: float) -> Floats:
-    """Information per site [2, 2] on (field, pair)."""
-    from physics_priors.ising.lattice import square
-
-    model = Model(square(SIDE, SIDE), (Field(), Pair(1)))
-    theta = np.array([field, k])
-    chain = Sampler(model, theta, replicas=_REPLICAS, seed=round(1000 * (field - 3 * k)))
-    chain.run(_SETTLE)
-    spins = []
-    for _ in range(_SAMPLES):
-        chain.run(8)
-        spins.append(chain.configurations())
-    return np.asarray(np.linalg.inv(_sandwich(model, np.concatenate(spins), theta)), np.float64)
 
 
 def at_fixed_composition(model: Model, theta: Floats, fraction: float, seed: int = 0) -> Floats:
@@ -145,19 +122,12 @@ def local_terms(counts: Floats) -> tuple[Floats, Floats, Floats]:
     return np.asarray(x, np.float64), s, counts.ravel()[kept].astype(np.float64)
 
 
-def square_estimate(counts: Floats) -> tuple[Floats, float]:
-    """(field, pair) in kT and the number of sites, from counts [2, 5] of (own, up among four)."""
-    x, s, weight = local_terms(counts)
-    return maximised(x, s, weight, prior_std=2.0), float(weight.sum())
-
-
 def main() -> None:
-    """Simulate both tables and write them."""
+    """Simulate the table and write it."""
     FOLDER.mkdir(exist_ok=True)
-    for name, axes, node in (("alloy", ALLOY_AXES, alloy_node), ("field", FIELD_AXES, field_node)):
-        places = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
-        values = np.array([node(*place.tolist()) for place in places])
-        np.save(FOLDER / f"{name}_information.npy", values.reshape(*(len(axis) for axis in axes), 2, 2))
+    places = np.stack([axis.ravel() for axis in np.meshgrid(*ALLOY_AXES, indexing="ij")], axis=1)
+    values = np.array([alloy_node(*place.tolist()) for place in places])
+    np.save(FOLDER / "alloy_information.npy", values.reshape(*(len(axis) for axis in ALLOY_AXES), 2, 2))
 
 
 if __name__ == "__main__":

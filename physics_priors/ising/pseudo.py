@@ -6,7 +6,7 @@ curvature and of the scores' own covariance, which neighbouring sites share.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from physics_priors.ising.model import Model, Term
 
 _STEPS = 50
 _FAR = 3.0
+_HALVINGS, _ROUNDING = 40, 1e-11
 
 
 @dataclass(frozen=True)
@@ -54,26 +55,47 @@ def pseudo_likelihood(terms: Sequence[Term], images: Sequence[SpinImage], prior_
     return Estimate(models[0].names, theta, inverse @ np.asarray(scores) @ inverse, log)
 
 
-def maximised(x: Floats, s: Floats, weight: Floats | None = None, prior_std: float = np.inf) -> Floats:
+def maximised(
+    x: Floats, s: Floats, weight: Floats | None = None, prior_std: Floats | float = np.inf, centre: Floats | float = 0.0
+) -> Floats:
     """The top of sum weight log sigma(2 s x theta) minus a normal prior; raises LatticeError where it diverges.
 
     It is concave, so there is one maximum; without a prior it lies at infinity where a term separates the spins.
+    Newton's steps are halved until they climb: where most spins are saturated, full ones go round in circles.
     """
-    w = np.ones(len(s)) if weight is None else weight
-    theta = np.zeros(x.shape[1])
+    w, start = np.ones(len(s)) if weight is None else weight, np.broadcast_to(centre, x.shape[1:])
+    precision = np.broadcast_to(np.asarray(prior_std, np.float64) ** -2.0, x.shape[1:])
+    theta, height, free = np.array(start, np.float64), -np.inf, not precision.any()
     for _ in range(_STEPS):
         mean = np.tanh(x @ theta)
-        gradient = x.T @ (w * (s - mean)) - theta / prior_std**2
-        curvature = (x * (w * (1 - mean**2))[:, None]).T @ x + np.eye(len(theta)) / prior_std**2
+        gradient = x.T @ (w * (s - mean)) - (theta - start) * precision
+        curvature = (x * (w * (1 - mean**2))[:, None]).T @ x + np.diag(precision)
         step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
-        theta = theta + step / max(1.0, np.abs(step).max() / 0.5)
-        if np.isinf(prior_std) and np.abs(theta).max() > _FAR:
-            break
         if np.abs(step).max() < 1e-10:
-            return np.asarray(theta)
-    if np.isinf(prior_std):
+            return theta
+        theta, height = _climbed(lambda t: _height(x, s, w, t, start, precision), theta, step, height)
+        if free and np.abs(theta).max() > _FAR:
+            break
+    if free:
         raise LatticeError("the spins are too ordered to say how strong interactions are: give a prior, or use another")
     return theta
+
+
+def _height(x: Floats, s: Floats, w: Floats, theta: Floats, centre: Floats, precision: Floats) -> float:
+    """log pseudo-likelihood and log prior."""
+    return float(-w @ np.logaddexp(0, -2 * s * (x @ theta)) - 0.5 * precision @ np.square(theta - centre))
+
+
+def _climbed(rises: Callable[[Floats], float], theta: Floats, step: Floats, height: float) -> tuple[Floats, float]:
+    """theta after the longest of halved steps that does not descend, and the height there."""
+    height = rises(theta) if np.isneginf(height) else height
+    size = 1.0 / max(1.0, float(np.abs(step).max()) / 0.5)
+    for _ in range(_HALVINGS):
+        found = rises(theta + size * step)
+        if found >= height - _ROUNDING * abs(height):
+            return theta + size * step, found
+        size /= 2
+    return theta, height
 
 
 def _local(model: Model, image: SpinImage) -> tuple[Floats, Floats, Floats]:

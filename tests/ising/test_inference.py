@@ -9,7 +9,7 @@ from physics_priors.ising.likelihood import Effort, fit, log_likelihood
 from physics_priors.ising.model import Field, Model, Pair, Triangle, pair_model, triangle_model
 from physics_priors.ising.multispin import MultiSpin
 from physics_priors.ising.predict import elsewhere
-from physics_priors.ising.pseudo import pseudo_likelihood
+from physics_priors.ising.pseudo import maximised, pseudo_likelihood
 from physics_priors.ising.sampling import Sampler
 
 SQUARE, TRIANGULAR = lattice.square(4, 4), lattice.triangular(4, 4)
@@ -68,6 +68,19 @@ def test_many_images_know_more_than_one(images: tuple[Model, np.ndarray]) -> Non
     some = [certain(model.lattice, s) for s in spins[:4]]
     one, four = (fit(model.terms, part, effort=QUICK) for part in (some[:1], some))
     assert four.std[0] == pytest.approx(one.std[0] / 2, rel=0.1)
+
+
+def test_the_top_is_found_where_full_newton_steps_go_round_in_circles() -> None:
+    sums = np.tile(2.0 * np.arange(5) - 4, 2)
+    s, ones = np.repeat([-1.0, 1.0], 5), np.ones(10)
+    cold = np.array([0, 0, 3, 58, 1309, 59, 367, 1135, 1774, 1595])  # an antiferromagnet that a field all but saturates
+    warm = np.array([4, 8, 22, 70, 341, 329, 79, 26, 16, 5])
+    x = 4 * np.vstack([np.stack([4 * ones, -1.333 * sums], 1), np.stack([0 * ones, -0.667 * sums], 1)])
+    both, weight = np.tile(s, 2), np.concatenate([cold, warm]).astype(float)
+    spread, centre = np.full(2, 0.289) / 4, np.array([1.167, 1.125]) / 4
+    top = maximised(x, both, weight, spread, centre)
+    slope = x.T @ (weight * (both - np.tanh(x @ top))) - (top - centre) / spread**2
+    np.testing.assert_allclose(slope, 0.0, atol=1e-4)
 
 
 def test_wrong_labels_are_modelled(images: tuple[Model, np.ndarray]) -> None:

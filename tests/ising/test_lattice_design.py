@@ -22,10 +22,12 @@ from instruments.requests import AtomPositions, ScanImage, SetSample
 from instruments.twins.flat import Flat
 from instruments.twins.library.alloy_library import AlloyLibrary
 from instruments.twins.library.ordering_layer import OrderingLayer
+from physics_priors.ising.alloy_prior import AlloyPrior
 from physics_priors.ising.closed_form import antiferromagnet_boundary
-from physics_priors.ising.design import AlloyPrior, FieldPrior, believed, expected_gain
+from physics_priors.ising.design import expected_gain
 from physics_priors.ising.errors import LatticeError
-from physics_priors.ising.information import ALLOY_AXES, FIELD_AXES, alloy_node, alloy_table, field_node, field_table
+from physics_priors.ising.information import ALLOY_AXES, alloy_node, alloy_table
+from physics_priors.ising.layer_prior import FieldPrior
 from physics_priors.ising.library import Record
 from physics_priors.ising.solution import mixing
 
@@ -180,12 +182,10 @@ def test_tasks_refuse_what_cannot_serve_them() -> None:
         LearnInteractions(look=Look(kind="square"))
 
 
-def test_tables_are_what_is_simulated_at_their_nodes() -> None:
+def test_the_alloys_table_is_what_is_simulated_at_its_nodes() -> None:
     alloy = alloy_table().values[6, 1, 3]
     node = alloy_node(float(ALLOY_AXES[0][6]), 0.0, 0.5)
     np.testing.assert_allclose(np.diag(node), np.diag(alloy), rtol=0.2)
-    field = field_node(float(FIELD_AXES[0][12]), 0.5)
-    np.testing.assert_allclose(np.diag(field), np.diag(field_table().values[12, 1]), rtol=0.2)
 
 
 def test_belief_covers_the_truth_and_more_images_narrow_it() -> None:
@@ -209,17 +209,18 @@ def test_the_agent_images_where_it_expects_most() -> None:
     assert len({d.candidate for d in decisions}) == 3
     assert all("nats expected" in d.reason for d in decisions)
     conditions = np.array([[0.04, 1200.0], [0.5, 800.0]])
-    gain = expected_gain(AlloyPrior(), believed(AlloyPrior(), conditions[:0], []), conditions, 400.0)
+    gain = expected_gain(AlloyPrior(), AlloyPrior().believed(conditions[:0], []), conditions, 400.0)
     assert gain[1] > 1.5 * gain[0]
     assert agent.beliefs()["images"] == 3
     assert {"mean", "covariance", "names", "misfit"} <= set(agent.beliefs())
 
 
 def test_a_prior_that_does_not_fit_is_given_up() -> None:
-    agent = InformationGain(FieldPrior(), repeat=True, most_misfit=1.0)
-    environment = Environment(Embedded(LAYER), MapPhaseDiagram(images=8, settle_s=0.2))
-    said = [d.reason for d in play(environment, agent, 3)]
-    assert any("does not fit" in reason for reason in said[4:])
+    task, other = MapPhaseDiagram(images=8, settle_s=0.2), Embedded(OrderingLayer(side=24, second_fraction=0.3))
+    for core, scenario, given_up in ((other, "misspecified", True), (Embedded(LAYER), "matched", False)):
+        environment = Environment(core, task, scenario={"name": scenario})
+        said = [d.reason for d in play(environment, InformationGain(FieldPrior(), repeat=True), 2)]
+        assert any("does not fit" in reason for reason in said[4:]) is given_up
     explorer = InformationGain(FieldPrior(), repeat=True, explore_every=2)
     said = [d.reason for d in play(environment, explorer, 3)]
     assert ["farthest" in reason for reason in said] == [False, True] * 4

@@ -73,7 +73,7 @@ class OrderingLayer:
     strongest_T: Annotated[float, Bounds("T", 0.0, 50.0)] = 12.0
     ramp_K_s: Annotated[float, Bounds("K/s", 0.0, open_low=True)] = 5.0
     noise: Annotated[float, Bounds("", 0.0)] = 0.15
-    second_fraction: Annotated[float, Bounds("", -1.0, 1.0)] = 0.06
+    second_fraction: Annotated[float, Bounds("", -1.0, 1.0)] = 0.12
     lag_K: Annotated[float, Bounds("K", 0.0, 100.0)] = 4.0
     jitter_nm: Annotated[float, Bounds("nm", 0.0, 1.0)] = 0.01
     settle_s: Annotated[float, Bounds("s", 0.0)] = 0.2
