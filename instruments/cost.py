@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 ELECTRONS_PER_PA_S = 1e-12 / 1.602176634e-19
 
@@ -39,7 +39,12 @@ class Cost:
 
     def as_dict(self) -> dict[str, float]:
         """Plain mapping for the journal; `Cost(**mapping)` is its inverse."""
-        return asdict(self)
+        return {
+            "seconds": self.seconds,
+            "electrons": self.electrons,
+            "contact_nm_nN": self.contact_nm_nN,
+            "bias_V_s": self.bias_V_s,
+        }
 
     @staticmethod
     def of(mapping: Mapping[str, float]) -> Cost:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import zmq
 
 from instruments.bridge.link import Link, Progress
-from instruments.bridge.spoken import LeaseLost, capabilities_from_plain, measurement_from_wire
+from instruments.bridge.spoken import LeaseLost, Sent, capabilities_from_plain, measurement_from_wire
 from instruments.capabilities import Capabilities
 from instruments.cost import Cost
 from instruments.errors import Closed, ConnectionLost, InstrumentError, NotSupported
@@ -54,6 +54,7 @@ class RemoteInstrument:
         self._connecting = threading.RLock()
         self._known: Capabilities | None = None
         self._served: Mapping[str, Any] = {}
+        self._sent: Sent | None = None
         self._lease, self._boot = b"", b""
         self._lost = ""
         self._closing = threading.Event()
@@ -69,14 +70,14 @@ class RemoteInstrument:
 
     def acquire(self, request: Request, *, id: str, stop: Stop) -> Measurement:
         self._hold()
-        body = {"id": id, "request": to_plain(request)}
-        result = self._act("acquire", body, deadline_s=self._deadline_s, stop=stop)
-        return measurement_from_wire(result, request)
+        self._sent = Sent(request, to_plain(request))
+        body = {"id": id, "request": self._sent.plain}
+        return self._read(self._act("acquire", body, deadline_s=self._deadline_s, stop=stop))
 
     def lookup(self, id: str) -> Measurement | None:
         self._connected()
         found = self._link.call("lookup", {"id": id})
-        return None if found is None else measurement_from_wire(found)
+        return None if found is None else self._read(found)
 
     def make_safe(self) -> None:
         """Make it safe; a server that cannot be reached does so by itself when it hears nothing, which is logged."""
@@ -99,6 +100,13 @@ class RemoteInstrument:
             with contextlib.suppress(InstrumentError):
                 self._link.call("release", lease=self._lease)
         self._link.close()
+
+    def _read(self, plain: Mapping[str, Any]) -> Measurement:
+        """A measurement; a request that is the last one over again is not built over again."""
+        measurement = measurement_from_wire(plain, self._sent)
+        if self._sent is None or measurement.request is not self._sent.request:
+            self._sent = Sent(measurement.request, plain["request"])
+        return measurement
 
     def tell_progress(self, progress: Progress) -> None:
         """Have `progress` told (bytes received, bytes in all) while large results come in."""

@@ -7,11 +7,11 @@ deadline that passed and a call that hangs all end the same way: the server make
 from __future__ import annotations
 
 import os
+import queue
 import secrets
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +36,7 @@ _EVENTS, _CAN_READ, _PATIENCE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVTIM
 _BELL = "inproc://bell"
 _LOOK_S, _LOOK_MS = 0.2, 200
 """How often the stop file is looked for."""
+_MOMENT_S = 3e-4
 _AT_ONCE = 256
 """Messages taken in before the clocks are looked at again."""
 
@@ -62,7 +63,8 @@ class Server:
         self._sessions = Sessions()
         self._hung: Job | None = None
         self._ended = False
-        self._finished: deque[Any] = deque()
+        self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._attends = self._submitted = False
         self._next_look_s = 0.0
         self._waits_ms = -2
         self._rings: dict[int, zmq.Socket[Any]] = {}
@@ -119,7 +121,9 @@ class Server:
 
     def _wake(self, kind: str, done: Any) -> None:
         """Called by the other threads: hand something to the loop, and ring its bell, so that it looks."""
-        self._finished.append((kind, done))
+        self._finished.put((kind, done))
+        if self._attends:
+            return
         ring = self._rings.get(threading.get_ident())
         if ring is None:
             ring = self._rings[threading.get_ident()] = self._context.socket(zmq.DEALER)
@@ -132,10 +136,24 @@ class Server:
             self._router.setsockopt(_PATIENCE, patience_ms)
             self._waits_ms = patience_ms
         self._take_in()
-        while self._finished:
-            kind, done = self._finished.popleft()
-            (self._job_done if kind == "job" else self._made_safe)(*done)
+        if self._submitted:
+            self._attend()
+        while not self._finished.empty():
+            self._conclude(*self._finished.get())
         self._look_at_clocks()
+
+    def _attend(self) -> None:
+        """Wait a moment for what was just handed to the instrument: most answers are quicker than a bell."""
+        self._submitted, self._attends = False, True
+        try:
+            self._conclude(*self._finished.get(timeout=_MOMENT_S))
+        except queue.Empty:
+            return
+        finally:
+            self._attends = False  # whoever was too late to see this has put it in before: nobody rings in vain
+
+    def _conclude(self, kind: str, done: Any) -> None:
+        (self._job_done if kind == "job" else self._made_safe)(*done)
 
     def _take_in(self) -> None:
         """What has come; waits for it where nothing has."""
@@ -200,6 +218,7 @@ class Server:
             raise HardwareFault("a call of the instrument hangs since it was made safe: look at it, restart the server")
         job = Job(call, identity, self._operations[call.op])
         session.jobs[call.seq] = job
+        self._submitted = True
         if not self._worker.submit(job):
             del session.jobs[call.seq]
             raise Refused("too many commands wait for the instrument")
@@ -258,9 +277,9 @@ class Server:
         session = self._owner(job)
         if session is None or session.jobs.pop(job.call.seq, None) is None:
             return
-        self._conclude(job, session, result, error)
+        self._reply(job, session, result, error)
 
-    def _conclude(self, job: Job, session: Session, result: Any, error: BaseException | None) -> None:
+    def _reply(self, job: Job, session: Session, result: Any, error: BaseException | None) -> None:
         seq = job.call.seq
         try:
             frames = self._replied(seq, result) if error is None else self._said(seq, "error", error_to_plain(error))
@@ -268,12 +287,14 @@ class Server:
             frames = self._said(seq, "error", error_to_plain(HardwareFault(f"the answer cannot be sent: {failed}")))
         if error is not None:
             self.audit.note(f"refused: {job.call.op}", client=session.name, why=str(error)[:300])
-        kept = Kept(frames, sum(map(len, frames)))
+        kept = Kept(frames)
         session.keep(seq, kept, self.settings.kept_bytes)
         self._send_kept(job.identity, seq, kept)
 
     def _owner(self, job: Job) -> Session | None:
-        return next((each for each in self._sessions.all() if each.jobs.get(job.call.seq) is job), None)
+        """Who waits for a job; None where it was answered already, or its client was forgotten."""
+        session = self._sessions.known(job.call.session)
+        return session if session is not None and session.jobs.get(job.call.seq) is job else None
 
     def _send_kept(self, identity: bytes, seq: int, kept: Kept) -> None:
         if kept.bytes <= 2 * self.settings.chunk_bytes:
@@ -315,7 +336,7 @@ class Server:
         if session is not None:
             session.jobs.pop(job.call.seq)
             message = "the instrument's call hangs; it was made safe, what became of the command is not known"
-            self._conclude(job, session, None, HardwareFault(message))
+            self._reply(job, session, None, HardwareFault(message))
 
     def _end_lease(self, why: str) -> None:
         self.audit.note("lease over", why=why)

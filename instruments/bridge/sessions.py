@@ -13,10 +13,10 @@ _MOST_SESSIONS = 256
 
 
 class Kept:
-    """An answer that was given: its frames, and whether they were too large to be sent at once."""
+    """An answer that was given: its frames, and how many bytes they hold."""
 
-    def __init__(self, frames: Frames, bytes_: int) -> None:
-        self.frames, self.bytes = frames, bytes_
+    def __init__(self, frames: Frames) -> None:
+        self.frames, self.bytes = frames, sum(map(len, frames))
 
 
 class Session:
@@ -26,16 +26,17 @@ class Session:
         self.user, self.name = user, "unnamed"
         self.jobs: dict[int, Job] = {}
         self.kept: OrderedDict[int, Kept] = OrderedDict()
+        self._kept_bytes = 0
         self.forgotten = 0
         """The highest number whose answer is no longer kept: what is not above it is never carried out."""
 
     def keep(self, seq: int, kept: Kept, most_bytes: int) -> None:
         """Keep an answer, and forget the oldest where there are too many or too large ones."""
         self.kept[seq] = kept
-        while len(self.kept) > 1 and (
-            len(self.kept) > _KEPT or sum(each.bytes for each in self.kept.values()) > most_bytes
-        ):
-            oldest, _ = self.kept.popitem(last=False)
+        self._kept_bytes += kept.bytes
+        while len(self.kept) > 1 and (len(self.kept) > _KEPT or self._kept_bytes > most_bytes):
+            oldest, gone = self.kept.popitem(last=False)
+            self._kept_bytes -= gone.bytes
             self.forgotten = max(self.forgotten, oldest)
 
 
@@ -53,6 +54,10 @@ class Sessions:
             self._forget(holder)
         self._known.move_to_end(session)
         return found if found.user == user else None
+
+    def known(self, session: bytes) -> Session | None:
+        """The session of these 16 bytes, where there is one."""
+        return self._known.get(session)
 
     def all(self) -> Any:
         """Every session."""

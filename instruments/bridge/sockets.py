@@ -10,11 +10,12 @@ from instruments.bridge.wire import Frames
 
 _NOW = int(zmq.NOBLOCK)
 _MORE = int(zmq.SNDMORE) | _NOW
-_SMALL = 65536
+_SMALL = 2**20
+"""Handing a frame over without copying it costs a turn of another thread: more than copying what is smaller."""
 
 
 def send(socket: zmq.Socket[Any], frames: Frames) -> None:
-    """Send a message or raise zmq.ZMQError at once; large frames are not copied."""
+    """Send a message or raise zmq.ZMQError at once; frames of _SMALL bytes and more are not copied."""
     *leading, last = frames
     for frame in leading:
         socket.send(frame, _MORE, copy=len(frame) < _SMALL)

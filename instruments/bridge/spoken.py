@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,13 @@ from instruments.errors import HardwareFault, InstrumentError, Refused
 from instruments.measurement import Axis, Channel, Measurement
 from instruments.requests import Request, from_plain, to_plain
 from physics_priors.bounds import Bounds
+
+
+class Sent(NamedTuple):
+    """A request with its plain value, as it travels: what was built and checked once need not be again."""
+
+    request: Request
+    plain: Mapping[str, Any]
 
 
 class LeaseLost(Refused):
@@ -102,13 +109,13 @@ def measurement_to_wire(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def measurement_from_wire(plain: Mapping[str, Any], sent: Request | None = None) -> Measurement:
+def measurement_from_wire(plain: Mapping[str, Any], sent: Sent | None = None) -> Measurement:
     """The inverse of `measurement_to_wire`, bit for bit; `sent` is a request that it may be about. Raises Malformed."""
     try:
         position, request = plain["position_nm"], plain["request"]
         return Measurement(
             id=str(plain["id"]),
-            request=sent if sent is not None and request == to_plain(sent) else from_plain(request),
+            request=sent.request if sent is not None and request == sent.plain else from_plain(request),
             channels={name: _channel_in(channel) for name, channel in plain["channels"].items()},
             cost=Cost.of(plain["cost"]),
             complete=bool(plain["complete"]),

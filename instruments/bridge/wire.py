@@ -21,6 +21,8 @@ MOST_FRAMES = 256
 MOST_DIMENSIONS = 16
 _IN_FRAME, _IN_HEADER = 1, 2
 _KINDS = "biufcU"
+_COMMON = {name: np.dtype(name) for name in ("<f4", "<f8", "<i4", "<i8", "<u1", "<u2", "|u1", "|b1")}
+"""Number types that need not be looked at again."""
 REPLIES = ("result", "error", "progress", "parts")
 _LONGEST_NAME = 256
 
@@ -141,39 +143,40 @@ def _buffer(frame: Any) -> Buffer:
 
 
 def _array_out(array: np.ndarray[Any, Any], frames: Frames) -> msgpack.ExtType:
-    if array.dtype.kind not in _KINDS:
-        raise TypeError(f"arrays of {array.dtype} cannot travel")
-    shape, dtype = list(array.shape), array.dtype.str
-    whole = np.ascontiguousarray(array)
+    dtype = array.dtype
+    if dtype.kind not in _KINDS:
+        raise TypeError(f"arrays of {dtype} cannot travel")
     if array.nbytes <= INSIDE_BYTES or len(frames) >= MOST_FRAMES - 1:
-        return msgpack.ExtType(_IN_HEADER, msgpack.packb([dtype, shape, whole.tobytes()]))
-    frames.append(memoryview(whole.reshape(-1).view(np.uint8).data))
-    return msgpack.ExtType(_IN_FRAME, msgpack.packb([dtype, shape, len(frames) - 1]))
+        return msgpack.ExtType(_IN_HEADER, msgpack.packb((dtype.str, array.shape, array.tobytes())))
+    frames.append(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data))
+    return msgpack.ExtType(_IN_FRAME, msgpack.packb((dtype.str, array.shape, len(frames) - 1)))
 
 
 def _array_in(code: int, data: bytes, frames: Sequence[Any]) -> np.ndarray[Any, Any]:
     if code not in (_IN_FRAME, _IN_HEADER):
         raise Malformed(f"extension {code} is none of this protocol")
     described = msgpack.unpackb(data)
-    if not (isinstance(described, list) and len(described) == 3):
+    if type(described) is not list or len(described) != 3:
         raise Malformed("an array needs dtype, shape and bytes")
-    dtype, shape, source = _dtype(described[0]), _shape(described[1]), described[2]
+    name, shape, source = described
+    dtype = _dtype(name)
     if code == _IN_FRAME:
         if type(source) is not int or not 1 <= source < len(frames):
             raise Malformed(f"an array in frame {source!r} of {len(frames)}")
         source = _buffer(frames[source])
-    elif not isinstance(source, bytes):
+    elif type(source) is not bytes:
         raise Malformed("an array whose bytes are none")
-    expected = dtype.itemsize
-    for side in shape:
-        expected *= side
-    if expected != len(source):
+    if (expected := dtype.itemsize * _elements(shape)) != len(source):
         raise Malformed(f"an array of shape {shape} and {dtype} needs {expected} bytes, {len(source)} came")
-    array = np.frombuffer(source, dtype).reshape(shape)
+    array = np.frombuffer(source, dtype)
+    if len(shape) != 1:
+        array = array.reshape(shape)
     return array.copy() if code == _IN_HEADER else array
 
 
 def _dtype(name: Any) -> np.dtype[Any]:
+    if type(name) is str and name in _COMMON:
+        return _COMMON[name]
     if not (isinstance(name, str) and 3 <= len(name) <= 8 and name[0] in "<>|=" and name[1] in _KINDS):
         raise Malformed(f"arrays of {name!r} are not accepted")
     try:
@@ -185,9 +188,13 @@ def _dtype(name: Any) -> np.dtype[Any]:
     return dtype
 
 
-def _shape(sides: Any) -> list[int]:
-    if not (isinstance(sides, list) and len(sides) <= MOST_DIMENSIONS):
+def _elements(shape: Any) -> int:
+    """How many elements an array has; raises Malformed where its shape is none."""
+    if type(shape) is not list or len(shape) > MOST_DIMENSIONS:
         raise Malformed("a shape must be a list of sides")
-    if not all(type(side) is int and 0 <= side < 2**40 for side in sides):
-        raise Malformed(f"a shape of {sides!r}")
-    return sides
+    elements = 1
+    for side in shape:
+        if type(side) is not int or not 0 <= side < 2**40:
+            raise Malformed(f"a shape of {shape!r}")
+        elements *= side
+    return elements

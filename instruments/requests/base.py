@@ -30,6 +30,8 @@ C = TypeVar("C", bound="type[Request]")
 PARTS: dict[str, type[Any]] = {}
 """Values inside requests that are no requests themselves."""
 P = TypeVar("P", bound="type[Any]")
+_NAMES: dict[type[Any], tuple[str, ...] | None] = {}
+_UNCHANGED = frozenset({float, int, str, bool, type(None)})
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,22 @@ def part(cls: P) -> P:
 
 def to_plain(value: Any) -> Any:
     """A request as nested plain values (dict, list, numbers, text), for the journal and the wire."""
-    if is_dataclass(value) and not isinstance(value, type):
-        body = {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
-        return {"kind": type(value).__name__, **body}
+    cls = type(value)
+    if cls in _UNCHANGED:
+        return value
+    names = _field_names(cls)
+    if names is not None:
+        return {"kind": cls.__name__, **{name: to_plain(getattr(value, name)) for name in names}}
     if isinstance(value, tuple):
         return [to_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _field_names(cls: type[Any]) -> tuple[str, ...] | None:
+    """Of a dataclass, read once for each; None of what is none."""
+    if cls not in _NAMES:
+        _NAMES[cls] = tuple(f.name for f in fields(cls)) if is_dataclass(cls) else None
+    return _NAMES[cls]
 
 
 def from_plain(value: Any) -> Any:
