@@ -87,6 +87,11 @@ class CandidatePosterior:
         """Memory of what is kept of the data at the candidates."""
         return self._factor.count * self._cache.shape[1] * self._cache.element_size()
 
+    @property
+    def tested(self) -> NDArray[np.int64]:
+        """The candidates that `gain` is over, in increasing order."""
+        return self._tested
+
     def mean(self) -> torch.Tensor:
         """Mean [seen], in standardised values."""
         return self._mean_of(self._sums)
@@ -213,11 +218,13 @@ class CandidatePosterior:
         count = self._factor.count
         kept = self._variance, self._sums, self._between
         self._variance, self._sums, self._between = (table.clone() for table in kept)
-        for row in pending:
-            self._extend(int(row), self._factor.zero)
-        yield
-        self._factor.cut(count)
-        self._variance, self._sums, self._between = kept
+        try:
+            for row in pending:
+                self._extend(int(row), self._factor.zero)
+            yield
+        finally:
+            self._factor.cut(count)
+            self._variance, self._sums, self._between = kept
 
 
 def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:

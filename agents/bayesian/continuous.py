@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     import torch
 
 Acquisition = Literal["log_expected_improvement", "upper_confidence_bound"]
+_WORDS = {
+    "log_expected_improvement": "highest log expected improvement",
+    "upper_confidence_bound": "highest upper confidence bound",
+}
+_WORDS_OF_MINIMUM = _WORDS | {"upper_confidence_bound": "lowest lower confidence bound"}
 _MOST_AXES = 20
 _SEARCH_S = 0.1
 """Time set aside for the search before it was ever measured [s]."""
@@ -48,11 +53,16 @@ class ContinuousGaussianProcess(Remembering):
         restarts: Annotated[int, Bounds("starts", 1, 100)] = 4,
         raw_samples: Annotated[int, Bounds("points", 1, 100_000)] = 256,
     ) -> None:
-        """`seeds` = 0 takes twice as many as there are numbers in an action, and 5 at the least."""
+        """`seeds` = 0 takes twice as many as there are numbers in an action, and 5 at the least.
+
+        Raises ValueError for an unknown acquisition, and where there are fewer `raw_samples` than `restarts`.
+        """
         if acquisition not in get_args(Acquisition):
             raise ValueError(f"acquisition must be one of {', '.join(get_args(Acquisition))}, got {acquisition!r}")
+        if raw_samples < restarts:
+            raise ValueError(f"raw_samples must be at least restarts={restarts}, got {raw_samples}: raise it")
         self.acquisition, self.beta, self.seeds = acquisition, beta, seeds
-        self.restarts, self.raw_samples = restarts, max(raw_samples, restarts)
+        self.restarts, self.raw_samples = restarts, raw_samples
 
     def begin(self, problem: Problem, seed: int) -> None:
         import botorch  # noqa: F401  # paid here, not within the deadline of the first decision
@@ -137,8 +147,8 @@ class ContinuousGaussianProcess(Remembering):
         unit = f" {self.problem.value_unit}" if self.problem.value_unit else ""
         better = min if self._sign < 0 else max
         best = better(self.values[self.usable].tolist())
-        named = self.acquisition.replace("_", " ").replace("upper", "lower" if self._sign < 0 else "upper")
-        reason = f"highest {named}: predicted {self._sign * mean:.3g} ± {std:.2g}{unit}, best so far {best:.3g}{unit}"
+        named = _WORDS_OF_MINIMUM[self.acquisition] if self._sign < 0 else _WORDS[self.acquisition]
+        reason = f"{named}: predicted {self._sign * mean:.3g} ± {std:.2g}{unit}, best so far {best:.3g}{unit}"
         figures = {"mean": self._sign * float(mean), "std": float(std), "acquisition": score}
         figures |= {f"lengthscale_{name}": float(v) for name, v in zip(self._names, given.lengthscales, strict=True)}
         if late:

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.bayesian.hyperparameters import NOISE, Hyperparameters, groups, lengthscale_priors, outputscale_priors
+from agents.bayesian.kernel import matern, matern_slope
 
 if TYPE_CHECKING:
     import torch
 
 
-class _FitError(Exception):
+class FitError(Exception):
     """The fit ran out of time, or into a covariance that is not positive."""
 
 
@@ -37,6 +38,8 @@ class LogPosterior:
         self._groups = groups(names)
         self._squares = [_squares(inputs[:, columns]) for columns in self._groups]
         self._targets = torch.from_numpy(targets)
+        self.weights = torch.zeros_like(self._targets)
+        """Of the last call: the covariance's inverse times what the mean leaves of the targets, [n]."""
         priors = [*lengthscale_priors(names), *outputscale_priors(names), NOISE]
         self._medians = np.log([prior.median for prior in priors])
         self._widths = np.array([prior.width for prior in priors])
@@ -59,12 +62,13 @@ class LogPosterior:
         inverse_squares = torch.tensor(logs[: -len(self._groups)], dtype=torch.float64).mul(-2.0).exp()
         outputscale = [math.exp(log) for log in logs[-len(self._groups) :]]
         parts = [
-            _matern(squares, inverse_squares[columns], scale)
+            _signal(squares, inverse_squares[columns], scale)
             for squares, columns, scale in zip(self._squares, self._groups, outputscale, strict=True)
         ]
         root = _root(torch.stack([signal for signal, _ in parts]).sum(dim=0), noise)
         residual = self._targets - mean
         weights = torch.cholesky_solve(residual[:, None], root)[:, 0]
+        self.weights = weights
         value = -0.5 * residual.dot(weights) - root.diagonal().log().sum() - 0.5 * len(residual) * math.log(2 * math.pi)
         pull = torch.outer(weights, weights) - torch.cholesky_inverse(root)
         scales = torch.empty_like(inverse_squares)
@@ -88,7 +92,7 @@ def _squares(inputs: NDArray[np.float64]) -> torch.Tensor:
     return (columns[:, :, None] - columns[:, None, :]) ** 2
 
 
-def _matern(
+def _signal(
     squares: torch.Tensor, inverse_squares: torch.Tensor, outputscale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Covariance of one group's part of the signal, [n, n], and by what to multiply an input's squared scaled
@@ -97,8 +101,7 @@ def _matern(
     import torch
 
     distance = torch.tensordot(inverse_squares, squares, dims=1).mul_(5.0).sqrt_()  # sqrt(5) r
-    decay = torch.exp(-distance) * outputscale
-    return (1.0 + distance + distance**2 / 3.0) * decay, (1.0 + distance) * decay * (5.0 / 3.0)
+    return matern(distance) * outputscale, matern_slope(distance) * outputscale
 
 
 def _root(signal: torch.Tensor, noise: float) -> torch.Tensor:
@@ -109,7 +112,7 @@ def _root(signal: torch.Tensor, noise: float) -> torch.Tensor:
     root: torch.Tensor
     root, failed = torch.linalg.cholesky_ex(covariance)
     if failed:
-        raise _FitError
+        raise FitError
     return root
 
 
@@ -126,12 +129,12 @@ def fit(
 
     def timed(unknowns: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         if time.monotonic() > ends:
-            raise _FitError
+            raise FitError
         return objective(unknowns)
 
     try:
         found = minimize(timed, objective.start, jac=True, method="L-BFGS-B", bounds=objective.bounds)
-    except _FitError:
+    except FitError:
         return None
     if not np.all(np.isfinite(found.x)):
         return None

@@ -29,7 +29,7 @@ class SignalKernel:
     def between(self, rows: torch.Tensor, columns: torch.Tensor | slice) -> torch.Tensor:
         """Covariance of the candidates `rows` [n] with `columns` [m]: [n, m]."""
         parts = [
-            _matern(_distance(scaled[rows], scaled[columns]), scale)
+            matern(_distance(scaled[rows], scaled[columns])).mul_(scale)
             for scaled, scale in zip(self._groups, self._outputscales, strict=True)
         ]
         return sum(parts[1:], start=parts[0])
@@ -43,7 +43,13 @@ def _distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return squares.sqrt_()
 
 
-def _matern(distance: torch.Tensor, outputscale: float) -> torch.Tensor:
-    """Matern 5/2 of sqrt(5) r."""
-    decay = distance.neg().exp_().mul_(outputscale)
-    return decay.mul_(1.0 + distance + distance.square() / 3.0)
+def matern(distance: torch.Tensor) -> torch.Tensor:
+    """Matern 5/2 correlation of distances sqrt(5) r, any shape (Rasmussen and Williams 2006, eq. 4.17)."""
+    return (1.0 + distance + distance.square() / 3.0) * (-distance).exp()
+
+
+def matern_slope(distance: torch.Tensor) -> torch.Tensor:
+    """What an input's squared scaled distance r_i^2 is multiplied by for the derivative of `matern` by the logarithm
+    of that input's length scale.
+    """
+    return (1.0 + distance) * (-distance).exp() * (5.0 / 3.0)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.bayesian.hyperparameters import Hyperparameters
+from agents.bayesian.kernel import matern
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +34,7 @@ def quick_model(inputs: NDArray[np.float64], targets: NDArray[np.float64], given
     (outputscale,) = given.outputscale.tolist()
     stretch = torch.from_numpy(math.sqrt(5.0) / given.lengthscales)
     data = torch.from_numpy(inputs) * stretch
-    covariance = _matern(data, data, outputscale)
+    covariance = outputscale * _between(data, data)
     covariance.diagonal().add_(given.noise)
     root = psd_safe_cholesky(covariance)
     inverse = torch.linalg.solve_triangular(root, torch.eye(len(root), dtype=torch.float64), upper=False)
@@ -45,7 +46,7 @@ def quick_model(inputs: NDArray[np.float64], targets: NDArray[np.float64], given
         num_outputs = 1
 
         def posterior(self, X: torch.Tensor, *_: Any, **__: Any) -> Any:
-            cross = _matern(X[..., 0, :].reshape(-1, X.shape[-1]) * stretch, data, outputscale)
+            cross = outputscale * _between(X[..., 0, :].reshape(-1, X.shape[-1]) * stretch, data)
             mean = given.mean + cross @ weights
             variance = (outputscale - (cross @ inverse.T).square().sum(-1)).clamp_min(_LEAST_VARIANCE)
             shape = X.shape[:-1]
@@ -56,8 +57,6 @@ def quick_model(inputs: NDArray[np.float64], targets: NDArray[np.float64], given
     return Quick()
 
 
-def _matern(a: torch.Tensor, b: torch.Tensor, outputscale: float) -> torch.Tensor:
-    """Matern 5/2 [n, m] of inputs that are scaled by sqrt(5) over the length scales."""
-    distance = (a[:, None, :] - b[None, :, :]).square().sum(-1).clamp_min(1e-30).sqrt()
-    covariance: torch.Tensor = outputscale * (1.0 + distance + distance.square() / 3.0) * (-distance).exp()
-    return covariance
+def _between(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Correlation [n, m] of inputs that are scaled by sqrt(5) over the length scales; its gradient is finite at 0."""
+    return matern((a[:, None, :] - b[None, :, :]).square().sum(-1).clamp_min(1e-30).sqrt())

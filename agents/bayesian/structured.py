@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.bayesian.kernel import matern
 from physics_priors.distributions import LogNormal
 from physics_priors.laws.law import Law
 from physics_priors.prior import Parameter, Parameters
@@ -161,7 +162,7 @@ class Hypothesis:
         stretch = math.sqrt(5.0) / process[:, None, :-2]
         left, right = (torch.from_numpy(self._unit[rows][None] * stretch) for rows in (a, b))
         distance = (left[:, :, None, :] - right[:, None, :, :]).square_().sum(-1).sqrt_()
-        return torch.exp(-distance).mul_(1.0 + distance + distance.square() / 3.0)
+        return matern(distance)
 
 
 def shares(log_evidence: Floats) -> Floats:

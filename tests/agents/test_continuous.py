@@ -63,8 +63,24 @@ def test_it_passes_the_public_suite(one: Callable[[Trial], None]) -> None:
 def test_it_finds_the_bottom_of_a_bowl(axes: int, steps: int, within: float) -> None:
     decisions = play(started(box(axes, "minimise"), raw_samples=64), bowl, steps, noise=0.01)
     assert min(bowl(decision.action) for decision in decisions) < 0.5 + within
-    assert "lower" not in decisions[-1].reason
-    assert decisions[-1].figures["mean"] == pytest.approx(bowl(decisions[-1].action), abs=5.0)
+    last = decisions[-1]
+    assert last.reason.startswith("highest log expected improvement: predicted ")
+    assert last.figures["mean"] == pytest.approx(bowl(last.action), abs=max(0.05, 3.0 * last.figures["std"]))
+    assert last.figures["std"] < 1.0  # of values that span from 0.5 to hundreds
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [("minimise", "lowest lower confidence bound: "), ("maximise", "highest upper confidence bound: ")],
+)
+def test_a_bound_is_named_by_the_side_it_is_on(objective: str, words: str) -> None:
+    agent = started(box(2, objective), raw_samples=64, acquisition="upper_confidence_bound")
+    assert play(agent, bowl, 7)[-1].reason.startswith(words)
+
+
+def test_fewer_samples_than_starts_are_refused() -> None:
+    with pytest.raises(ValueError, match="raw_samples must be at least restarts=8, got 4"):
+        ContinuousGaussianProcess(restarts=8, raw_samples=4)
 
 
 def test_what_it_minimises_is_what_it_maximises_turned_round() -> None:
