@@ -18,7 +18,7 @@ comma := ,
 STAMP := .venv/.installed-$(subst $(comma),+,$(EXTRAS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install run test smoke check format bench fresh clean
+.PHONY: help install run test smoke check format bench peers fresh clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -54,6 +54,13 @@ format: $(STAMP) ## let ruff rewrite what it can
 
 bench: $(STAMP) ## measure every figure, or those named by ARGS
 	@$(BIN)/python -m benchmarks $(or $(ARGS),--all)
+
+peers: ## create the environments of the optimisers that suite=peers runs beside ours (docs/peers.md)
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install -q -c constraints.txt -r benchmarks/peers/requirements.txt
+	@test -x .venv-peers-gpax/bin/python || $(PYTHON) -m venv .venv-peers-gpax
+	@.venv-peers-gpax/bin/python -m pip install -q -r benchmarks/peers/requirements-gpax.txt
+	@echo "Now: $(BIN)/probewright benchmark suite=peers"
 
 fresh: ## prove that a clean clone works: clone HEAD aside, make run and make test in an emptied environment
 	@.ci/fresh

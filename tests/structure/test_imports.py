@@ -44,7 +44,10 @@ HEAVY = {
 
 
 OF_EXTRAS = {"rsciio", "SciFiReaders", "sidpy"}
-PROGRAMS = {"agents.external.example"}
+PROGRAMS = {
+    "agents.external.example",
+    *(f"benchmarks.peers.with_{name}" for name in ("ax", "baybe", "gpcam", "gpax", "optuna")),
+}
 """Started in a process of their own, and written to be read as a script: importing one would run it."""
 
 
