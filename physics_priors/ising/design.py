@@ -80,10 +80,8 @@ def expected_gain(
     The mean over the belief of half the log determinant of 1 + covariance x information; `draws` [D, P] say where.
     """
     drawn = belief.draws(prior, 24, seed) if draws is None else draws
-    scale = prior.scale(conditions)
-    gains = []
-    for parameters in drawn:
-        own = sites * prior.information(scale * parameters, conditions)
-        told = scale[:, :, None] * own * scale[:, None, :]
-        gains.append(0.5 * np.linalg.slogdet(np.eye(len(parameters)) + belief.covariance @ told)[1])
-    return np.asarray(np.mean(gains, axis=0))
+    scale, size = prior.scale(conditions), len(prior.low)
+    theta = (drawn[:, None] * scale).reshape(-1, size)
+    own = sites * prior.information(theta, np.tile(conditions, (len(drawn), 1)))
+    told = scale[:, :, None] * own.reshape(len(drawn), len(conditions), size, size) * scale[:, None, :]
+    return np.asarray(0.5 * np.linalg.slogdet(np.eye(size) + belief.covariance @ told)[1].mean(0))

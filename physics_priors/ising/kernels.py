@@ -59,17 +59,37 @@ def sweep(spins, sites, pairs, pair_stride, triples, triple_stride, base, odds, 
             row, step = spins[sites[k]], (start + np.uint64(k)) * _GAMMA
             for r in range(replicas):
                 odd = odds[index[r]] * down[k, 0 if alone else r]
-                z = keys[r] + step
-                z = (z ^ (z >> _S30)) * _A
-                z = (z ^ (z >> _S27)) * _B
-                u = np.float64((z ^ (z >> _S31)) >> _S11) * _UNIT
-                if metropolis:
-                    up = row[r] > 0
-                    level = odd == 1.0
-                    taken = (level & (u < 0.5)) | (~level & ((up & (u < odd)) | (~up & (u * odd < 1.0))))
-                    row[r] *= np.int8(1) - np.int8(2) * np.int8(taken)
-                else:
-                    row[r] = np.int8(1) if u * (1.0 + odd) < 1.0 else np.int8(-1)
+                row[r] = _drawn(row[r], odd, keys[r] + step, metropolis)
+
+
+@njit(cache=True, nogil=True)
+def sweep_one(row, sites, pairs, pair_stride, triples, triple_stride, base, odds, down, key, first, sweeps, metropolis):
+    """The same of a single replica, spins [N + 2]: the same numbers, without rows to slice."""
+    count = np.uint64(len(sites))
+    for sweep in range(sweeps):
+        start = np.uint64(first + sweep) * count
+        for k in range(len(sites)):
+            index = base
+            for m in range(pairs.shape[1]):
+                index += pair_stride[m] * np.int32(row[pairs[k, m]])
+            for m in range(triples.shape[1]):
+                index += triple_stride[m] * np.int32(row[triples[k, m, 0]] * row[triples[k, m, 1]])
+            at = key + (start + np.uint64(k)) * _GAMMA
+            row[sites[k]] = _drawn(row[sites[k]], odds[index] * down[k], at, metropolis)
+
+
+@njit(cache=True, inline="always", nogil=True)
+def _drawn(spin, odd, z, metropolis):
+    """The new spin, by the odds of its being down (heat bath) or of its flip up (Metropolis)."""
+    z = (z ^ (z >> _S30)) * _A
+    z = (z ^ (z >> _S27)) * _B
+    u = np.float64((z ^ (z >> _S31)) >> _S11) * _UNIT
+    if metropolis:
+        up = spin > 0
+        level = odd == 1.0
+        taken = (level & (u < 0.5)) | (~level & ((up & (u < odd)) | (~up & (u * odd < 1.0))))
+        return spin * (np.int8(1) - np.int8(2) * np.int8(taken))
+    return np.int8(1) if u * (1.0 + odd) < 1.0 else np.int8(-1)
 
 
 @njit(cache=True, inline="always", nogil=True)

@@ -93,7 +93,13 @@ class Sampler:
             )  # fmt: skip
             self.spins[:, some] = spins
 
-        parallel(part, len(self), self.threads)
+        if len(self) == 1:
+            kernels.sweep_one(
+                self.spins[:, 0], self.sites, *self._products, table.base, table.odds, self._down[:, 0], self.keys[0],
+                self.done, sweeps, self.method == "metropolis",
+            )  # fmt: skip
+        else:
+            parallel(part, len(self), self.threads)
         self.done += sweeps
 
     def statistics(self) -> Floats:
@@ -178,8 +184,9 @@ def products(model: Model, sites: NDArray[np.uint32], stride: NDArray[np.int32])
 
 def sublattice_order(model: Model, free: NDArray[np.bool_] | None = None) -> Ints:
     """The free sites, one sublattice after the other: inside one, no site is another's partner."""
-    colour = colours(model)
-    order = np.argsort(colour, kind="stable")
+    order = model.__dict__.get("_order")
+    if order is None:
+        order = model.__dict__["_order"] = np.argsort(colours(model), kind="stable")
     return order if free is None else order[np.asarray(free, bool)[order]]
 
 

@@ -38,7 +38,6 @@ from instruments.twins.library.requests import frames
 from instruments.twins.reach import column, within
 from instruments.twins.scenario import scenario_name
 from physics_priors.bounds import Bounds, violations
-from physics_priors.ising.alloy import warren_cowley
 from physics_priors.ising.library import Member, Record
 
 PAIR_EV: Final = (0.004, 0.026)
@@ -151,16 +150,13 @@ class AlloyLibrary:
         return replace(self, spread=0.0, collected=1.0, jitter_nm=0.0)
 
     def truth(self, world: World, row: int) -> Mapping[str, Any]:
-        """Energies, and fraction, frozen-in temperature and nearest-neighbour order [members] of the whole members."""
-        lattice = model_of(self.side).lattice
-        order = [float(warren_cowley(lattice, self.spins(world, row, m))) for m in range(len(self.members))]
+        """Energies, and fraction and frozen-in temperature [members] of the members."""
         return {
             "pair_eV": float(world.energies_eV[row, 0]),
             "second_eV": float(world.energies_eV[row, 1]),
             "triangle_eV": float(world.energies_eV[row, 2]),
             "frozen_K": np.array([m.frozen_K(float(world.barrier_eV[row])) for m in self.members]),
             "fraction": np.array([m.fraction for m in self.members]),
-            "order": np.array(order),
         }
 
     def electrons_per_atom(self, frame: ScanImage) -> float:
