@@ -1,6 +1,8 @@
 """The library, the ordering layer, their tasks, and the agent that images where most is to be learned."""
 
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from environments.tasks.learn_interactions import LearnInteractions
 from environments.tasks.map_phase_diagram import MapPhaseDiagram
 from environments.vector import VectorEnvironment
 from experiments.campaign.problem import problem_of
+from experiments.report.story import Step, Story
+from experiments.report.tasks.map_phase_diagram import visited
 from instruments.check import check
 from instruments.embedded import Embedded
 from instruments.errors import DataInvalid, InvalidRequest, NotSupported, OutOfReach
@@ -224,6 +228,19 @@ def test_a_prior_that_does_not_fit_is_given_up() -> None:
     explorer = InformationGain(FieldPrior(), repeat=True, explore_every=2)
     said = [d.reason for d in play(environment, explorer, 3)]
     assert ["farthest" in reason for reason in said] == [False, True] * 4
+
+
+def test_the_report_says_where_and_how_often_it_was_looked() -> None:
+    environment = Environment(Embedded(LAYER), PHASES)
+    environment.reset(seed=0)
+    brief = environment.brief()
+    step = Step(number=1, seq=1, reason="", candidate=7, figures={}, decide_s=0.0)
+    steps = [step, replace(step, candidate=7), replace(step, candidate=0), replace(step, candidate=None)]
+    known = {"pixels": brief.pixels, "images": dict(brief.images)}
+    story = Story(folder=Path(), meta={}, running=False, summary={}, brief=known, steps=steps)
+    expected = [[PHASES.fields_T[0], PHASES.temperatures_K[0], 1], [PHASES.fields_T[1], PHASES.temperatures_K[1], 2]]
+    np.testing.assert_allclose(visited(story), expected)
+    assert visited(replace(story, brief={})).shape == (0, 3)
 
 
 def test_an_agent_resumes_and_refuses_foreign_problems() -> None:

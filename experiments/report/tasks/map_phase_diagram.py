@@ -25,11 +25,11 @@ def sections(story: Story, reader: Reader, truth: Truth) -> list[Markup]:
         return []
     known = Known.of(event.payload)
     with drawing.styled(drawing.PAGE):
-        drawn = _boundary(known, truth, _looked(story))
+        drawn = _boundary(known, truth, visited(story))
     return [section("Phase diagram", drawn, numbers(known, truth))]
 
 
-def _looked(story: Story) -> Floats:
+def visited(story: Story) -> Floats:
     """Field, temperature and how many images were taken there, [n, 3]."""
     images, pixels = story.brief.get("images") or {}, story.brief.get("pixels")
     if pixels is None or not {"field_T", "temperature_K"} <= set(images):
