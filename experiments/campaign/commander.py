@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -57,6 +57,20 @@ class Commander:
         records, self.pending = [*self.pending, *more], []
         if records:
             self.journal.add(label, records)
+
+    def foresee(self, requests: Sequence[Request]) -> tuple[Cost | None, str]:
+        """What requests may cost together, and why one would be refused (empty: none would); nothing is booked."""
+        total = Cost()
+        for request in requests:
+            try:
+                price = self.instrument.price(request)
+            except InstrumentError as error:
+                return None, str(error)
+            verdict = check(request, price, self.account, self.limits)
+            if isinstance(verdict, Refusal):
+                return price, verdict.message
+            total = total + price
+        return total, ""
 
     def carry_out(self, id: str, step: int, purpose: Purpose, request: Request) -> Measurement | None:
         """The measurement of a request; None where it was refused or failed, which the journal then says.

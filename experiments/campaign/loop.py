@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +20,15 @@ from experiments.campaign.commander import Commander, Purpose
 from experiments.campaign.ended import Ended
 from experiments.campaign.housekeeping import Registration
 from experiments.campaign.past import Past
+from experiments.campaign.people.asking import People
+from experiments.campaign.people.choosing import chosen
+from experiments.campaign.people.questions import Answer, plain_decision
 from experiments.campaign.problem import brief_to_plain, problem_of
 from experiments.campaign.signals import StopRequest
 from experiments.campaign.tally import Place, Tally
 from experiments.campaign.watch import Nobody, Watch
 from experiments.config.settings import CampaignSettings
+from instruments.cost import Cost
 from instruments.errors import InvalidRequest
 from instruments.measurement import Measurement
 from instruments.requests import Request
@@ -43,6 +48,8 @@ class Loop:
     stop: StopRequest
     watch: Watch = field(default_factory=Nobody)
     tally: Tally = field(default_factory=Tally)
+    people: People | None = None
+    """Asked about every decision; None: nobody is."""
     decide_s: list[float] = field(default_factory=list)
     value_name: str = ""
     value_unit: str = ""
@@ -75,7 +82,8 @@ class Loop:
             self.settings.housekeeping, survey[0] if survey else None, self.environment.capabilities
         )
         self.commander.note("brief", 0, {"task": self.environment.task.name} | brief_to_plain(brief))
-        self.agent.begin(problem_of(brief, self.environment.action_space), self.settings.seed)
+        self.problem = problem_of(brief, self.environment.action_space)
+        self.agent.begin(self.problem, self.settings.seed)
         if self.past.checkpoint is not None:
             self.agent.restore(self.past.checkpoint[1])
         self.terminated = False
@@ -139,18 +147,32 @@ class Loop:
         if (decided := self.past.decisions.get(step)) is not None:
             self.decide_s.append(self.past.decide_s[step])
             return decided
-        began = time.perf_counter()
-        decision = self.agent.act(self.observation, deadline_s=self.settings.deadline_s)
-        self.decide_s.append(time.perf_counter() - began)
-        record = {
-            "action": np.asarray(decision.action),
-            "candidate": decision.candidate,
-            "reason": decision.reason,
-            "figures": {name: float(value) for name, value in decision.figures.items()},
-            "decide_s": self.decide_s[-1],
-        }
-        self.commander.note("decision", step, record)
+        if self.people is None:
+            decision, took = self._propose(())
+        else:
+            self.people.value_unit = self.value_unit
+            decision, took = self.people.decide(step, self._propose, self._foresee, self._instead)
+        self.decide_s.append(took)
+        self.commander.note("decision", step, {**plain_decision(decision), "decide_s": took})
         return decision
+
+    def _propose(self, vetoed: Sequence[Decision]) -> tuple[Decision, float]:
+        """The agent's decision, with those that people vetoed held back as pending, and the seconds it took."""
+        began = time.perf_counter()
+        decision = self.agent.act(self.observation, pending=tuple(vetoed), deadline_s=self.settings.deadline_s)
+        return decision, time.perf_counter() - began
+
+    def _foresee(self, decision: Decision) -> tuple[Cost | None, str, Place]:
+        try:
+            requests = self.environment.requests(decision.action)
+        except (InvalidRequest, ValueError) as error:
+            return None, str(error), None
+        places = [request.places_nm() for request in requests]
+        first = next((p[0] for p in places if len(p)), None)
+        return *self.commander.foresee(requests), None if first is None else (float(first[0]), float(first[1]))
+
+    def _instead(self, answer: Answer) -> Decision:
+        return chosen(answer, self.problem, self.agent)
 
     def _learn(self, decision: Decision, measurements: list[Measurement | None]) -> None:
         step, place = self._number, _place(measurements)

@@ -8,6 +8,7 @@ from typing import Any
 
 from agents.protocol import Decision
 from experiments.campaign.journal import Event, Reader
+from experiments.campaign.people.questions import Answer, Asked, Question
 from instruments.cost import Cost
 from instruments.measurement import Measurement
 from instruments.requests import Request
@@ -34,6 +35,7 @@ class Past:
     decide_s: dict[int, float] = field(default_factory=dict)
     snapshot: Mapping[str, Any] | None = None
     checkpoint: tuple[int, dict[str, Any]] | None = None
+    asked: Asked = field(default_factory=Asked)
     resumed: int = 0
 
     def knows(self, id: str) -> bool:
@@ -49,6 +51,14 @@ def read_past(reader: Reader) -> Past:
         if (take := _TAKE.get(event.kind)) is not None:
             take(past, event)
     return past
+
+
+def read_asked(reader: Reader) -> Asked:
+    """The questions and answers of a journal alone."""
+    past = Past()
+    for event in reader.events(kinds=("question", "answer")):
+        _TAKE[event.kind](past, event)
+    return past.asked
 
 
 def _decision(past: Past, event: Event) -> None:
@@ -79,6 +89,15 @@ def _checkpoint(past: Past, event: Event) -> None:
     past.checkpoint = (event.step, event.payload["agent"])
 
 
+def _question(past: Past, event: Event) -> None:
+    question = Question.of(event.step, event.payload)
+    past.asked.questions[event.step, question.number] = question
+
+
+def _answer(past: Past, event: Event) -> None:
+    past.asked.answers[event.step, int(event.payload["number"])] = Answer.of(event.payload)
+
+
 def _resumed(past: Past, event: Event) -> None:
     past.resumed += 1
 
@@ -90,5 +109,7 @@ _TAKE = {
     "failed": _failed,
     "refused": _refused,
     "checkpoint": _checkpoint,
+    "question": _question,
+    "answer": _answer,
     "resumed": _resumed,
 }

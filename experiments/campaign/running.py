@@ -20,6 +20,9 @@ from experiments.campaign.journal.writer import Boundary
 from experiments.campaign.logs import logging_to
 from experiments.campaign.loop import Loop
 from experiments.campaign.past import Past, read_past
+from experiments.campaign.people.asking import People
+from experiments.campaign.people.mailbox import Mailbox
+from experiments.campaign.people.questions import Source
 from experiments.campaign.signals import StopRequest, stopping
 from experiments.campaign.summary import summarise
 from experiments.campaign.watch import Nobody, Watch
@@ -57,8 +60,11 @@ def run(
     boundary: Boundary = no_boundary,
     parts: Parts | None = None,
     durable: bool = True,
+    terminal: Source | None = None,
 ) -> Result:
     """Conduct a new campaign to its end; `parts` stand in for those that the settings name.
+
+    Where people are asked, they answer by `terminal`, or from elsewhere by files in the run folder.
 
     One that is not `durable` waits for no disk: for benchmarks, whose cells are run again when the machine dies.
     Raises ConfigError, InstrumentError, JournalError where it cannot even begin; whatever happens later is a Result.
@@ -74,7 +80,7 @@ def run(
     except BaseException:
         journal.close()
         raise
-    return _conduct(settings, parts, run_folder, journal, Past(), watch or Nobody())
+    return _conduct(settings, parts, run_folder, journal, Past(), watch or Nobody(), terminal)
 
 
 def resume(
@@ -84,6 +90,7 @@ def resume(
     watch: Watch | None = None,
     boundary: Boundary = no_boundary,
     parts: Parts | None = None,
+    terminal: Source | None = None,
 ) -> Result:
     """Go on with a campaign that was killed or interrupted; a finished one is left as it is.
 
@@ -109,7 +116,7 @@ def resume(
         journal.close()
         raise
     past.resumed += 1
-    return _conduct(settings, parts, run_folder, journal, past, watch or Nobody())
+    return _conduct(settings, parts, run_folder, journal, past, watch or Nobody(), terminal)
 
 
 def _read(path: Path, run_folder: Path) -> tuple[dict[str, Any], Past, Result | None]:
@@ -162,7 +169,13 @@ def _comparison(meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conduct(
-    settings: CampaignSettings, parts: Parts, run_folder: Path, journal: Journal, past: Past, watch: Watch
+    settings: CampaignSettings,
+    parts: Parts,
+    run_folder: Path,
+    journal: Journal,
+    past: Past,
+    watch: Watch,
+    terminal: Source | None,
 ) -> Result:
     stop = StopRequest(run_folder / "stop")
     (run_folder / "stop").unlink(missing_ok=True)
@@ -170,6 +183,7 @@ def _conduct(
     with logging_to(run_folder / "log.jsonl"):
         projection = _start_tracking(settings, run_folder, watch)
         under_way = _open(settings, parts, run_folder, journal, past, stop, watch)
+        under_way.loop.people = _people(under_way.loop, run_folder, terminal)
         try:
             with stopping(stop, parts.instrument.make_safe):
                 ended = _guarded(under_way)
@@ -207,6 +221,13 @@ def _open(
     environment = Environment(parts.instrument, parts.task, scenario=settings.scenario)
     loop = Loop(campaign_id, settings, environment, parts.agent, commander, stop, watch)
     return Run(loop, run_folder, journal, parts.instrument, book, settings)
+
+
+def _people(loop: Loop, run_folder: Path, terminal: Source | None) -> People | None:
+    if loop.settings.hitl.mode == "off":
+        return None
+    sources = [Mailbox(run_folder)] if terminal is None else [Mailbox(run_folder), terminal]
+    return People(loop.settings.hitl, loop.commander, loop.stop, loop.watch, run_folder, sources)
 
 
 def _book(settings: CampaignSettings, runs: Path, instrument: str, account: Account, campaign_id: str) -> Book:

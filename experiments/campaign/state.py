@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from experiments.campaign.journal import is_held, open_reader
+from experiments.campaign.past import read_asked
 
-State = Literal["running", "finished", "interrupted", "failed", "refused", "killed", "never begun"]
+State = Literal["running", "waiting", "finished", "interrupted", "failed", "refused", "killed", "never begun"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,13 @@ def status(folder: Path) -> RunState:
             return RunState(folder, folder.name, "never begun", 0, math.nan, 0.0, 0.0, "run it again")
         outcome, closed, resumed = (reader.last(kind) for kind in ("outcome", "closed", "resumed"))
         held = is_held(path)
+        question = read_asked(reader).open() if held else None
         pid = reader.owner()["pid"] if held else None
     state, message = _state(
         held, closed.payload if closed else None, bool(closed and resumed and resumed.seq > closed.seq)
     )
+    if question is not None:
+        state, message = "waiting", f"step {question.step} waits for: probewright answer {folder}"
     figures = outcome.payload if outcome else {}
     return RunState(
         folder,

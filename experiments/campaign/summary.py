@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,20 @@ def summarise(loop: Loop, ended: Ended, folder: Path, decide_s: list[float]) -> 
         "failed": tally.failed,
         "rejected": tally.rejected,
         "decide_ms": _quantiles_ms(decide_s),
+        "answers": _answers(loop),
         "resumed": loop.past.resumed,
         "folder": str(folder),
         "versions": versions(),
     }
+
+
+def _answers(loop: Loop) -> dict[str, int] | None:
+    """How often people gave each answer, and how often the time ran out; None where nobody was asked."""
+    if loop.people is None:
+        return None
+    given = [a for a in loop.people.known.answers.values() if a.taken]
+    counts = Counter("timeout" if answer.by == "timeout" else answer.verb for answer in given)
+    return {name: counts[name] for name in ("approve", "veto", "measure", "timeout")}
 
 
 def _quantiles_ms(seconds: list[float]) -> dict[str, float | None]:

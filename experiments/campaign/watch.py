@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from experiments.campaign.ended import Result
@@ -28,6 +29,10 @@ class Watch(Protocol):
         """Something worth a line happened."""
         ...
 
+    def ask(self, lines: Sequence[str]) -> None:
+        """A person is asked; what follows on the terminal is theirs until the next step is done."""
+        ...
+
     def step(self, tally: Tally, spent: Cost) -> None:
         """A step is done."""
         ...
@@ -44,6 +49,9 @@ class Nobody:
         pass
 
     def say(self, line: str) -> None:
+        pass
+
+    def ask(self, lines: Sequence[str]) -> None:
         pass
 
     def step(self, tally: Tally, spent: Cost) -> None:
@@ -75,6 +83,10 @@ class Terminal:
         else:
             print(line, file=sys.stderr)
 
+    def ask(self, lines: Sequence[str]) -> None:
+        self._stop()
+        print("\n".join(lines), file=sys.stderr, flush=True)
+
     def step(self, tally: Tally, spent: Cost) -> None:
         now = time.monotonic()
         if self._first is None:
@@ -86,9 +98,13 @@ class Terminal:
             self._said = now
             print(f"step {tally.steps}: {text}", file=sys.stderr)
         else:
+            self._progress.start()  # no effect where it runs; a question stops it
             self._progress.update(self._task, completed=100 * self._fraction(tally.steps, spent), text=text)
 
     def end(self, result: Result) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         if self._progress is not None:
             self._progress.stop()
 

@@ -87,6 +87,28 @@ def resume(
     raise typer.Exit(code)
 
 
+@app.command(context_settings={"ignore_unknown_options": True})
+def answer(
+    folder: Annotated[Path, typer.Argument(help="Run folder.", autocompletion=complete_run)],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ANSWER]",
+            help="approve [N] | veto | measure at=X,Y [nm] | measure candidate=N | measure action=A,B; "
+            "without one, the open question is shown.",
+        ),
+    ] = None,
+    note: Annotated[str, typer.Option(help="Why; kept in the journal and shown in the report.")] = "",
+    debug: Debug = False,
+) -> None:
+    """Answer a campaign that runs with hitl=approve, from any terminal."""
+    from experiments.cli import answering
+
+    with reported(debug):
+        code = answering.answer(folder, words or [], note)
+    raise typer.Exit(code)
+
+
 @app.command()
 def status(folder: Folder = None, debug: Debug = False) -> None:
     """Show a run, or all runs of a folder of runs."""

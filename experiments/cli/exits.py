@@ -51,10 +51,11 @@ def line(error: BaseException) -> str:
     """What went wrong, in one line; of an error that nobody foresaw also its class and how to see more."""
     from agents.protocol import AgentError
     from experiments.campaign.journal.errors import JournalError
+    from experiments.campaign.people.mailbox import Answered
     from experiments.config.errors import ConfigError
     from instruments.errors import InstrumentError
 
     text = " ".join(str(error).split())
-    if text and isinstance(error, (ConfigError, InstrumentError, AgentError, JournalError)):
+    if text and isinstance(error, (ConfigError, InstrumentError, AgentError, JournalError, Answered)):
         return text
     return f"{type(error).__name__}: {text} (--debug shows where)"

@@ -33,19 +33,22 @@ def run(overrides: Sequence[str], config_dirs: Sequence[Path], *, dry_run: bool,
 def conducted(settings: CampaignSettings, *, sweep_id: str = "") -> Result:
     """Run a campaign with its progress on standard error."""
     from experiments import campaign
+    from experiments.campaign.people.keyboard import keyboard
     from experiments.campaign.watch import Terminal
 
-    return campaign.run(settings, sweep_id=sweep_id, watch=Terminal(), command=command_line())
+    return campaign.run(settings, sweep_id=sweep_id, watch=Terminal(), command=command_line(), terminal=keyboard())
 
 
 def resume(folder: Path | None, on_ambiguous: OnAmbiguous | None, config_dirs: Sequence[Path]) -> int:
     """Continue the run in `folder`; returns the exit code."""
     from experiments import campaign
+    from experiments.campaign.people.keyboard import keyboard
     from experiments.campaign.watch import Terminal
     from experiments.config.sources import make_importable, user_dirs
 
     make_importable(user_dirs(config_dirs))
-    return finished(campaign.resume(one_run(folder), on_ambiguous=on_ambiguous, watch=Terminal()))
+    resumed = campaign.resume(one_run(folder), on_ambiguous=on_ambiguous, watch=Terminal(), terminal=keyboard())
+    return finished(resumed)
 
 
 def finished(result: Result) -> int:

@@ -46,6 +46,18 @@ class Housekeeping:
 
 
 @dataclass(frozen=True)
+class HumanInTheLoop:
+    """Whether people are asked, and what happens where nobody answers."""
+
+    mode: Literal["off", "approve"] = "off"
+    """approve: every decision waits for a person, who may approve it, veto it, or measure something else."""
+    timeout_s: Annotated[float, Bounds("s", 0.0, 1e6)] | None = None
+    """How long an answer is waited for, anew after a resume; None is for ever."""
+    on_timeout: Literal["stop", "approve"] = "stop"
+    """stop: end as interrupted, and ask again on resume; approve: carry the agent's proposal out."""
+
+
+@dataclass(frozen=True)
 class CampaignSettings:
     """A complete campaign."""
 
@@ -61,6 +73,7 @@ class CampaignSettings:
     budget: Budget = field(default_factory=Budget)
     guard: Limits = field(default_factory=Limits)
     housekeeping: Housekeeping = field(default_factory=Housekeeping)
+    hitl: HumanInTheLoop = field(default_factory=HumanInTheLoop)
     tracking: Tracking = field(default_factory=Tracking)
     on_ambiguous: Literal["ask", "repeat", "skip"] = "ask"
     """What to do with a command whose fate the instrument cannot tell, where dose is at stake."""

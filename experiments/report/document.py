@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.campaign.journal import open_reader
-from experiments.report import figures, tables
+from experiments.report import figures, people, tables
 from experiments.report.headline import headline, key_figures
 from experiments.report.markup import Markup, el, page, section
 from experiments.report.story import Story, read
@@ -34,6 +34,8 @@ def _body(story: Story, drawn: list[Markup]) -> list[Markup]:
         body.append(section("Every decision", tables.decisions(story)))
     else:
         body.append(el("p", "No decision was made, so there is nothing to draw."))
+    if story.asked.questions:
+        body.append(section("What people decided", people.answers(story)))
     body.append(section("What else happened", tables.incidents(story)))
     body.append(section("How to repeat it", *_repeat(story)))
     written = time.strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.campaign.journal import Event, Reader, is_held, open_reader
+from experiments.campaign.people.questions import Answer, Asked, Question
 from experiments.report.quantities import Scale, length_scale, scale_of, unit_text
+from instruments.cost import Cost
 
 Place = tuple[float, float] | None
 
@@ -37,6 +39,8 @@ class Step:
     electrons: float = math.nan
     position_nm: Place = None
     decided_only: bool = True
+    worst: Cost = field(default_factory=Cost)
+    """What its requests might have cost together."""
     trouble: list[str] = field(default_factory=list)
 
 
@@ -76,6 +80,9 @@ class Story:
     uncertainty: list[tuple[int, float]] = field(default_factory=list)
     commands: dict[str, tuple[str, str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    asked: Asked = field(default_factory=Asked)
+    asked_t: dict[tuple[int, int], list[float]] = field(default_factory=dict)
+    """When each question was put and answered [s since 1970]."""
     began: float = math.nan
     ended: float = math.nan
 
@@ -218,7 +225,10 @@ def _resumed(story: Story, event: Event) -> None:
 
 def _command(story: Story, event: Event) -> None:
     p = event.payload
-    story.commands[p["id"]] = (str(p.get("purpose", "action")), p["request"].kind)
+    purpose = str(p.get("purpose", "action"))
+    story.commands[p["id"]] = (purpose, p["request"].kind)
+    if purpose == "action" and story.steps and story.steps[-1].number == event.step:
+        story.steps[-1].worst = story.steps[-1].worst + p["cost"]
 
 
 def _trouble(story: Story, event: Event, text: str) -> None:
@@ -265,6 +275,18 @@ def _decision(story: Story, event: Event) -> None:
     story.steps.append(step)
 
 
+def _question(story: Story, event: Event) -> None:
+    question = Question.of(event.step, event.payload)
+    story.asked.questions[event.step, question.number] = question
+    story.asked_t[event.step, question.number] = [event.t]
+
+
+def _answer(story: Story, event: Event) -> None:
+    key = (event.step, int(event.payload["number"]))
+    story.asked.answers[key] = Answer.of(event.payload)
+    story.asked_t[key].append(event.t)
+
+
 def _outcome(story: Story, event: Event) -> None:
     p = event.payload
     story.accepted = np.asarray(p["accepted"], dtype=bool)
@@ -302,6 +324,8 @@ _TAKE: dict[str, Callable[[Story, Event], None]] = {
     "housekeeping": _housekeeping,
     "brief": _brief,
     "decision": _decision,
+    "question": _question,
+    "answer": _answer,
     "outcome": _outcome,
     "model": _model,
     "closed": _closed,

@@ -20,6 +20,9 @@ def decisions(story: Story) -> Markup:
     predicted = any("mean" in step.figures for step in story.steps)
     heads = [("Step", "n"), (length.label("Position"), "n"), (scale.label(story.value_name), "n"), ("Verdict", "")]
     heads += [("Predicted", "n")] if predicted else []
+    shares = any("prior_share" in step.figures for step in story.steps)
+    heads += [("Prior's share", "n")] if shares else []
+    heads += [("Cost at most", "n")]
     heads += [("Time", "n")] + ([("Electrons", "n")] if dosed else []) + [("Reason", "why")]
     best = story.best()
     standing = dict(zip((step.number for step in story.done), story.standing(), strict=True))
@@ -29,6 +32,8 @@ def decisions(story: Story) -> Markup:
         cells = [(str(step.number), "n"), (position(step.position_nm, length), "n"), (scale.text(step.value), "n")]
         cells += [(_verdict(step, ok), "")]
         cells += [(_predicted(step, scale), "n")] if predicted else []
+        cells += [(_share(step), "n")] if shares else []
+        cells += [(duration(step.worst.seconds) if step.worst.seconds else MISSING, "n")]
         cells += [(duration(step.seconds), "n")] + ([(number(step.electrons, 2), "n")] if dosed else [])
         rows.append(row([*cells, (step.reason, "why")], "best" if step is best else "" if ok else "off"))
     long = len(rows) > PRINTED_ROWS
@@ -65,6 +70,10 @@ def _verdict(step: Step, ok: bool) -> str:
     if step.trouble:
         return "; ".join(step.trouble)
     return "no value could be read from it" if math.isnan(step.value) else "rejected as an outlier"
+
+
+def _share(step: Step) -> str:
+    return f"{step.figures['prior_share']:.0%}" if "prior_share" in step.figures else MISSING
 
 
 def _predicted(step: Step, scale: Scale) -> str:
