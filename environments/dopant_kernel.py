@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from instruments.compiled_keys import child, first_uniform
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -24,7 +26,7 @@ ELEMENT, BOND, DISCOUNT, PRICE_S, PRICE_ME, GOALS, TRIES = range(7)
 """Of the settings."""
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def follow(
     position: Floats, species: Floats, done: NDArray[np.bool_], settings: Floats, before: Floats, dopant: Floats,
     near: Floats, target: Floats, home: Floats, numbers: Floats,
@@ -35,31 +37,34 @@ def follow(
     `target` [B, 2], `home` [B, 2] how far the lattice is from where the survey saw it; all become those of this look.
     """
     bond = settings[BOND]
+    reach2 = (0.35 * bond) ** 2
     for b in range(len(position)):
         numbers[b, MOVED] = numbers[b, LOST] = 0.0
         if not done[b]:
             continue
-        place = _nearest(position[b], species[b], settings[ELEMENT], dopant[b])
+        count = _count(b, position)
+        place = _nearest(b, count, position, species, settings[ELEMENT], dopant)
         if place < 0:
             numbers[b, LOST] = 1.0
             continue
         x, y = position[b, place, 0], position[b, place, 1]
-        sx, sy = _shift(position[b], before[b], 0.35 * bond)
-        way = math.hypot(x - dopant[b, 0] - sx, y - dopant[b, 1] - sy)
+        sx, sy = _shift(b, count, position, before, reach2)
+        way = math.sqrt((x - dopant[b, 0] - sx) ** 2 + (y - dopant[b, 1] - sy) ** 2)
         numbers[b, MOVED] = 1.0 if way > 0.5 * bond else 0.0
         tx, ty = target[b, 0], target[b, 1]
         target[b, 0] += sx
         target[b, 1] += sy
-        _snap(position[b], 0.35 * bond, target[b])
+        _snap(b, count, position, reach2, target)
         home[b, 0] += target[b, 0] - tx
         home[b, 1] += target[b, 1] - ty
         dopant[b, 0], dopant[b, 1] = x, y
-        numbers[b, DISTANCE] = math.hypot(target[b, 0] - x, target[b, 1] - y) / bond
-        _neighbours(position[b], place, 1.35 * bond, near[b])
-        before[b] = position[b]
+        numbers[b, DISTANCE] = math.sqrt((target[b, 0] - x) ** 2 + (target[b, 1] - y) ** 2) / bond
+        _neighbours(b, count, position, place, (1.35 * bond) ** 2, near)
+        for i in range(position.shape[1]):
+            before[b, i, 0], before[b, i, 1] = position[b, i, 0], position[b, i, 1]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def judge(
     dwelt: NDArray[np.bool_], looked: NDArray[np.bool_], dwell_s: Floats, look_s: Floats, dwell_e: Floats,
     look_e: Floats, settings: Floats, numbers: Floats, reward: Floats, value: Floats, ended: NDArray[np.bool_],
@@ -91,83 +96,110 @@ def judge(
     return most, fine, any_more
 
 
-@njit(cache=True)
-def _nearest(position: Floats, species: Floats, element: float, last: Floats) -> int:
+@njit(cache=True, forceinline=True)
+def _count(b: int, position: Floats) -> int:
+    """Atoms of a look."""
+    count = 0
+    while count < position.shape[1] and not np.isnan(position[b, count, 0]):
+        count += 1
+    return count
+
+
+@njit(cache=True, forceinline=True)
+def _nearest(b: int, count: int, position: Floats, species: Floats, element: float, last: Floats) -> int:
     best, nearest = -1, np.inf
-    for i in range(len(position)):
-        if species[i] == element:
-            away = (position[i, 0] - last[0]) ** 2 + (position[i, 1] - last[1]) ** 2
+    for i in range(count):
+        if species[b, i] == element:
+            away = (position[b, i, 0] - last[b, 0]) ** 2 + (position[b, i, 1] - last[b, 1]) ** 2
             if away < nearest:
                 best, nearest = i, away
     return best
 
 
-@njit(cache=True)
-def _shift(now: Floats, before: Floats, reach: float) -> Any:
+@njit(cache=True, forceinline=True)
+def _shift(b: int, count: int, now: Floats, before: Floats, reach2: float) -> Any:
     """Mean way of the atoms that are near an atom of the last look."""
-    x, y, count, first = 0.0, 0.0, 0, 0
-    for i in range(len(now)):
-        if np.isnan(now[i, 0]):
-            break
-        for step in range(len(before)):
-            j = (first + step) % len(before)
-            dx, dy = now[i, 0] - before[j, 0], now[i, 1] - before[j, 1]
-            if dx * dx + dy * dy < reach * reach:
-                x, y, count, first = x + dx, y + dy, count + 1, j + 1
+    x, y, found, j, size = 0.0, 0.0, 0, 0, before.shape[1]
+    for i in range(count):
+        for _ in range(size):
+            if j == size:
+                j = 0
+            dx, dy = now[b, i, 0] - before[b, j, 0], now[b, i, 1] - before[b, j, 1]
+            j += 1
+            if dx * dx + dy * dy < reach2:
+                x, y, found = x + dx, y + dy, found + 1
                 break
-    return (x / count, y / count) if count > 0 else (0.0, 0.0)
+    return (x / found, y / found) if found > 0 else (0.0, 0.0)
 
 
-@njit(cache=True)
-def _snap(position: Floats, reach: float, place: Floats) -> None:
+@njit(cache=True, forceinline=True)
+def _snap(b: int, count: int, position: Floats, reach2: float, place: Floats) -> None:
     """Move a place onto the atom that is near it, if there is one."""
-    for i in range(len(position)):
-        dx, dy = position[i, 0] - place[0], position[i, 1] - place[1]
-        if dx * dx + dy * dy < reach * reach:
-            place[0], place[1] = position[i, 0], position[i, 1]
+    for i in range(count):
+        dx, dy = position[b, i, 0] - place[b, 0], position[b, i, 1] - place[b, 1]
+        if dx * dx + dy * dy < reach2:
+            place[b, 0], place[b, 1] = position[b, i, 0], position[b, i, 1]
             return
 
 
-@njit(cache=True)
-def _neighbours(position: Floats, own: int, reach: float, near: Floats) -> None:
+@njit(cache=True, forceinline=True)
+def _neighbours(b: int, count: int, position: Floats, own: int, reach2: float, near: Floats) -> None:
     """The atoms within reach of one, in the order of the look; NaN where there are fewer."""
-    near[:] = np.nan
-    count = 0
-    for i in range(len(position)):
-        dx, dy = position[i, 0] - position[own, 0], position[i, 1] - position[own, 1]
-        if i != own and dx * dx + dy * dy < reach * reach and count < len(near):
-            near[count, 0], near[count, 1] = position[i, 0], position[i, 1]
-            count += 1
+    found, size = 0, near.shape[1]
+    for i in range(count):
+        dx, dy = position[b, i, 0] - position[b, own, 0], position[b, i, 1] - position[b, own, 1]
+        if i != own and dx * dx + dy * dy < reach2 and found < size:
+            near[b, found, 0], near[b, found, 1] = position[b, i, 0], position[b, i, 1]
+            found += 1
+    for n in range(found, size):
+        near[b, n, 0] = near[b, n, 1] = np.nan
 
 
 @njit(cache=True)
 def choose(
-    lattice: Floats, home: Floats, dopant: Floats, draw: float, low: Floats, high: Floats, margin: float,
-    nearest: float, farthest: float, target: Floats,
+    wanted: NDArray[np.bool_], keys: NDArray[np.uint64], lattice: Floats, home: Floats, dopant: Floats, low: Floats,
+    high: Floats, margin: float, nearest: float, farthest: float, bond: float, target: Floats, numbers: Floats,
 ) -> None:  # fmt: skip
-    """A target among the atoms [C, 2] of the survey, moved by `home`, that are deep enough and as far as wanted.
+    """A target in the wanted rows, at random for each goal reached, and how far it is; in place.
 
-    Where none is, any other atom that is deep enough; where there is none, the dopant's own place.
+    One of the atoms [B, C] of the survey, moved by `home`, that are deep enough and as far as wanted. Where none is,
+    any other atom that is deep enough; where there is none, the dopant's own place.
     """
-    target[0], target[1] = dopant[0], dopant[1]
-    for least, most in ((nearest, farthest), (0.25 * nearest, np.inf)):
-        fits = 0
-        for chosen in (False, True):
-            wanted, count = int(draw * fits), 0
-            for i in range(len(lattice)):
-                x, y = lattice[i, 0] + home[0], lattice[i, 1] + home[1]
-                deep = low[0] + margin < x < high[0] - margin and low[1] + margin < y < high[1] - margin
-                away = math.hypot(x - dopant[0], y - dopant[1])
-                if not (deep and least <= away <= most):
-                    continue
-                if chosen and count == wanted:
-                    target[0], target[1] = x, y
-                    return
-                count += 1
-            fits = count
+    for b in range(len(wanted)):
+        if not wanted[b]:
+            continue
+        draw = first_uniform(child(keys[b], np.uint64(numbers[b, REACHED] + 1.0)))
+        target[b, 0], target[b, 1] = dopant[b, 0], dopant[b, 1]
+        if not _choose(b, draw, lattice, home, dopant, low, high, margin, nearest, farthest, target):
+            _choose(b, draw, lattice, home, dopant, low, high, margin, 0.25 * nearest, np.inf, target)
+        away = (target[b, 0] - dopant[b, 0]) ** 2 + (target[b, 1] - dopant[b, 1]) ** 2
+        numbers[b, DISTANCE] = math.sqrt(away) / bond
 
 
 @njit(cache=True)
+def _choose(
+    b: int, draw: float, lattice: Floats, home: Floats, dopant: Floats, low: Floats, high: Floats, margin: float,
+    least: float, most: float, target: Floats,
+) -> bool:  # fmt: skip
+    """Whether there is an atom from least to most away; one of them, chosen by the draw, as the target."""
+    fits = 0
+    for chosen in (False, True):
+        number, count = int(draw * fits), 0
+        for i in range(lattice.shape[1]):
+            x, y = lattice[b, i, 0] + home[b, 0], lattice[b, i, 1] + home[b, 1]
+            deep = low[0] + margin < x < high[0] - margin and low[1] + margin < y < high[1] - margin
+            away = (x - dopant[b, 0]) ** 2 + (y - dopant[b, 1]) ** 2
+            if not (deep and least * least <= away <= most * most):
+                continue
+            if chosen and count == number:
+                target[b, 0], target[b, 1] = x, y
+                return True
+            count += 1
+        fits = count
+    return False
+
+
+@njit(cache=True, error_model="numpy")
 def aimed(
     actions: Floats, dopant: Floats, reach: float, shortest: float, longest: float, low: Floats, high: Floats,
     half: float, place: Floats, seconds: Floats, centers: Floats,
@@ -181,7 +213,7 @@ def aimed(
         seconds[b] = shortest * (longest / shortest) ** (0.5 * (actions[b, 2] + 1.0))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def shown(
     dopant: Floats, near: Floats, target: Floats, numbers: Floats, low: Floats, high: Floats, reach: float,
     settings: Floats, out: NDArray[np.float32],

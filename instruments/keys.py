@@ -6,6 +6,7 @@ and a batch of thousands agree bit for bit and resuming needs no generator state
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import numpy as np
@@ -24,6 +25,8 @@ _LOW: Final = np.uint64(_MASK)
 _HALF: Final = np.uint64(32)
 _FEW: Final = 16
 """Up to so many numbers of one key, Python's integers are faster than arrays."""
+_MANY: Final = 64
+"""From so many keys, compiled code is faster than arrays, where Numba is loaded in any case; same bits."""
 
 
 def philox(counter: NDArray[np.uint64], key: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -49,6 +52,10 @@ def fold(parents: Keys, word: ArrayLike | int) -> Keys:
         low, high, _, _ = _philox_one((word & _MASK, word >> 32 & _MASK, 0, 1), int(parents[0]))
         return np.array([low | high << 32], np.uint64)
     words = np.broadcast_to(np.asarray(word).astype(np.uint64), parents.shape)
+    if len(parents) >= _MANY and "numba" in sys.modules:
+        from instruments import compiled_keys
+
+        return np.asarray(compiled_keys.fold(np.ascontiguousarray(parents), np.ascontiguousarray(words)))
     zero = np.zeros_like(parents)
     out = philox(np.stack([words & _LOW, words >> _HALF, zero, zero + np.uint64(1)], -1), _words(parents))
     return out[..., 0] | (out[..., 1] << _HALF)

@@ -28,7 +28,6 @@ from environments.lattice import atoms_of
 from environments.places import extent_nm
 from environments.rows import SHARED
 from environments.task import Brief, Outcome
-from instruments import keys as random
 from instruments.batch import RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities, Field
 from instruments.cost import ELECTRONS_PER_PA_S
@@ -45,7 +44,7 @@ _FAR: Final = 1000.0
 _MUCH: Final = 1e15
 _KEPT: Final = 40
 _MANY: Final = 10_000
-_DISTANCE, _LOST, _REACHED, _COUNT, _NUMBERS = 0, 2, 3, 7, 8
+_LOST, _COUNT, _NUMBERS = 2, 7, 8
 """Columns of a state's numbers that are read here; the kernel's module, which names them all, loads Numba."""
 
 
@@ -193,12 +192,12 @@ class MoveDopant:
         return self._goal(known, known.numbers[:, _LOST] == 0.0)
 
     def requests(self, state: State, actions: NDArray[Any]) -> Sequence[RequestBatch]:
-        from environments.dopant_kernel import aimed
-
         rows = len(actions)
         place, seconds, centers = np.empty((rows, 2)), np.empty(rows), np.empty((rows, 2))
-        aimed(np.asarray(actions, dtype=np.float64), state.dopant_nm, self.reach_nm, self.shortest_s, self.longest_s,
-              state.low_nm, state.high_nm, 0.5 * state.frame.size_nm[0], place, seconds, centers)  # fmt: skip
+        self._kernel.aimed(
+            np.asarray(actions, dtype=np.float64), state.dopant_nm, self.reach_nm, self.shortest_s, self.longest_s,
+            state.low_nm, state.high_nm, 0.5 * state.frame.size_nm[0], place, seconds, centers,
+        )  # fmt: skip
         until: Any = Conditions(state.bands)
         each = {"position_nm": place, "longest_s": seconds, "until": until}
         return [
@@ -207,13 +206,11 @@ class MoveDopant:
         ]
 
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
-        from environments.dopant_kernel import judge
-
         rows, (dwell, look) = len(actions), results
         after = self._looked(state, look)
         reward, value = np.empty(rows), np.empty(rows)
         ended, more = np.empty(rows, dtype=bool), np.empty(rows, dtype=bool)
-        steps, fine, any_more = judge(
+        steps, fine, any_more = self._kernel.judge(
             dwell.done, look.done, dwell.cost.seconds, look.cost.seconds, dwell.cost.electrons, look.cost.electrons,
             self._settings, after.numbers, reward, value, ended, more,
         )  # fmt: skip
@@ -224,10 +221,8 @@ class MoveDopant:
         return after, Outcome(value, _accepted(after.failed, steps), reward, ended)
 
     def observation(self, state: State) -> Mapping[str, NDArray[Any]]:
-        from environments.dopant_kernel import shown
-
         out = np.empty((len(state.keys), 14), dtype=np.float32)
-        shown(state.dopant_nm, state.near_nm, state.target_nm, state.numbers, state.low_nm, state.high_nm,
+        self._kernel.shown(state.dopant_nm, state.near_nm, state.target_nm, state.numbers, state.low_nm, state.high_nm,
               self.reach_nm, self._settings, out)  # fmt: skip
         return {
             "dopant": out[:, :2],
@@ -247,6 +242,13 @@ class MoveDopant:
         return self.longest_s / self.samples
 
     @cached_property
+    def _kernel(self) -> Any:
+        """The compiled part, which loads Numba."""
+        from environments import dopant_kernel
+
+        return dopant_kernel
+
+    @cached_property
     def _settings(self) -> Floats:
         """What the kernel takes."""
         prices = self.price_per_s, self.price_per_megaelectron
@@ -263,8 +265,6 @@ class MoveDopant:
         return np.stack([np.full(len(rise), -_MUCH), high, np.isfinite(rise).astype(np.float64)], axis=1)
 
     def _looked(self, state: State, result: ResultBatch) -> State:
-        from environments.dopant_kernel import follow
-
         values = result.values
         if "position" in values and "species" in values:
             position, species = values["position"], values["species"]
@@ -272,7 +272,7 @@ class MoveDopant:
             position, _, species = atoms_of(result, len(state.keys))
         place, near, target = state.dopant_nm.copy(), state.near_nm.copy(), state.target_nm.copy()
         before, home, numbers = _as_wide(state.atoms_nm, position.shape[1]), state.home_nm.copy(), state.numbers.copy()
-        follow(_plain(position), _plain(species), result.done, self._settings, before,
+        self._kernel.follow(_plain(position), _plain(species), result.done, self._settings, before,
                place, near, target, home, numbers)  # fmt: skip
         return state.changed(
             atoms_nm=before, dopant_nm=place, near_nm=near, target_nm=target, home_nm=home, numbers=numbers
@@ -280,21 +280,12 @@ class MoveDopant:
 
     def _goal(self, state: State, rows: Bools) -> State:
         """A new goal in some rows, at random among the atoms of the survey that are far enough and not too far."""
-        from environments.dopant_kernel import choose
-
-        chosen = np.flatnonzero(rows)
-        if not len(chosen):
-            return state
-        draws = random.uniform(
-            random.fold(state.keys[chosen], state.numbers[chosen, _REACHED].astype(np.int64) + 1), 1
-        )[:, 0]
         target, numbers = state.target_nm.copy(), state.numbers.copy()
         bounds = self.nearest_bonds * self.bond_nm, self.farthest_bonds * self.bond_nm
-        for row, draw in zip(chosen, draws, strict=True):
-            choose(state.lattice_nm[row], state.home_nm[row], state.dopant_nm[row], draw, state.low_nm, state.high_nm,
-                   self.margin_nm, *bounds, target[row])  # fmt: skip
-            away = np.square(target[row] - state.dopant_nm[row]).sum()
-            numbers[row, _DISTANCE] = np.sqrt(away) / self.bond_nm
+        self._kernel.choose(
+            rows, state.keys, state.lattice_nm, state.home_nm, state.dopant_nm, state.low_nm, state.high_nm,
+            self.margin_nm, *bounds, self.bond_nm, target, numbers,
+        )  # fmt: skip
         return state.changed(target_nm=target, numbers=numbers)
 
 

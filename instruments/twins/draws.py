@@ -41,14 +41,6 @@ def uniform(key: np.uint64, index: np.uint64) -> float:
     return (float(mixed(key, index) >> _S12) + 0.5) * _SCALE
 
 
-@njit(cache=True)
-def normal(key: np.uint64, index: np.uint64) -> float:
-    """A standard normal number (Box and Muller, the cosine)."""
-    stream = mixed(key, index)
-    radius = math.sqrt(-2.0 * math.log(uniform(stream, np.uint64(0))))
-    return radius * math.cos(2.0 * math.pi * uniform(stream, np.uint64(1)))
-
-
 @njit(cache=True, fastmath=FAST)
 def poisson(mean: float, key: np.uint64, index: np.uint64) -> int:
     """A Poisson count; 0 where the mean is not positive."""

@@ -26,7 +26,6 @@ from instruments.twins.stem.event_tuples import (
     CARBON,
     CELLS,
     CENTRE,
-    CLOCKWORK,
     COUNT,
     DIFFERENT,
     DRAWN,
@@ -36,11 +35,9 @@ from instruments.twins.stem.event_tuples import (
     LEFT,
     LISTED,
     MOVING,
-    NEAR,
     NEIGHBOUR,
     ODD,
     PADDED,
-    PAIR,
     PAIRS,
     REACH_NM,
     SPECIES,
@@ -64,7 +61,7 @@ Small = NDArray[np.int8]
 Ints = NDArray[np.int64]
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True)
 def wind(key: np.uint64, world: Any) -> None:
     """A fresh exponential number."""
     work = world[WORK]
@@ -72,14 +69,7 @@ def wind(key: np.uint64, world: Any) -> None:
     work[DRAWN] += 1.0
 
 
-@njit(cache=True)
-def scratch(shared: Any) -> Any:
-    """Room for the pairs, the odd sites and the clockwork of any world; used again from row to row."""
-    sites, near = shared[NEAR].shape
-    return np.empty((sites * near, PAIR)), np.empty((2 * sites, 3)), np.zeros(CLOCKWORK)
-
-
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def probe_density(dx: float, dy: float, optics: Any) -> float:
     """Part of the current per nm^2 that an atom gets of a beam that is (dx, dy) away from it."""
     middle = optics[0].shape[0] // 2
@@ -94,7 +84,7 @@ def _bulk(x: float, y: float, world: Any, shared: Any, optics: Any, wanted: floa
     first, last = reach(x, y, box, shared[CELLS])
     total, electrons_s = 0.0, world[MOVING][CURRENT] * box[3]
     for m in range(first, last):
-        i = shared[LISTED][m]
+        i = shared[LISTED][0, m]
         if species[i] == CARBON:
             dx, dy = nearest(x - xy[i, 0], box[0], box[2]), nearest(y - xy[i, 1], box[1], box[2])
             total += electrons_s * probe_density(dx, dy, optics)
@@ -103,15 +93,16 @@ def _bulk(x: float, y: float, world: Any, shared: Any, optics: Any, wanted: floa
     return total, -1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def reach(x: float, y: float, box: Floats, cells: Ints) -> Any:
     """First and last + 1 in the list of sites near a place."""
-    column = math.floor((x / box[0] + 0.5) * cells.shape[1]) % cells.shape[1]
+    columns = cells.shape[1] // 2
+    column = math.floor((x / box[0] + 0.5) * columns) % columns
     row = math.floor((y / box[1] + 0.5) * cells.shape[0]) % cells.shape[0]
-    return cells[row, column, 0], cells[row, column, 1]
+    return cells[row, 2 * column], cells[row, 2 * column + 1]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _sheet(x: float, y: float, box: Floats, image: Floats, step_y: float, step_x: float) -> float:
     """The perfect sheet, whose table is padded by `PADDED` cells on all sides."""
     u, v = (x + 0.5 * box[0]) / box[0], (y + 0.5 * box[1]) / box[1]
@@ -119,7 +110,7 @@ def _sheet(x: float, y: float, box: Floats, image: Floats, step_y: float, step_x
     return read(image, v * box[1] / step_y + PADDED, u * box[0] / step_x + PADDED)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _odd_atoms(x: float, y: float, count: int, odd: Floats, box: Floats, atom: Floats, step: float) -> float:
     """What atoms that are not as in the perfect sheet add to it: odd rows are (x, y, strength)."""
     total, middle = 0.0, atom.shape[0] // 2
@@ -130,7 +121,7 @@ def _odd_atoms(x: float, y: float, count: int, odd: Floats, box: Floats, atom: F
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def clouded(hidden: Floats, electrons: float) -> float:
     """Counts per electron of the contamination."""
     if hidden[FULL] == 0.0:
@@ -138,13 +129,13 @@ def clouded(hidden: Floats, electrons: float) -> float:
     return hidden[FULL] * -math.expm1(-electrons / hidden[GROWTH])
 
 
-@njit(cache=True)
-def expose(
-    x: float, y: float, duration: float, keys: Any, world: Any, shared: Any, optics: Any, law: Any, lands: bool
-) -> float:
+@njit(cache=True, forceinline=True, error_model="numpy")
+def expose_here(
+    x: float, y: float, duration: float, keys: Any, world: Any, shared: Any, optics: Any, law: Any
+) -> float:  # fmt: skip
     """One exposure of one world, in place; the counts that the detector expects of it.
 
-    keys: that of the request, and that of what belongs to a site. `lands`: whether the electrons are booked here.
+    keys: that of the request, and that of what belongs to a site.
     """
     moving, work, hidden, pairs, box = world[MOVING], world[WORK], world[HIDDEN], world[PAIRS], shared[BOX]
     current, left, counts, odd, steps = moving[CURRENT], duration, 0.0, world[ODD], optics[3]
@@ -167,17 +158,21 @@ def expose(
         if not happens:
             break
         left -= pause
-        _happen(x, y, total * uniform(keys[0], np.uint64(work[DRAWN])), world, shared, optics, law)
-        work[DRAWN] += 1.0
-        find_pairs(keys[1], world, shared, optics[5])
-        wind(keys[0], world)
+        _event(x, y, total, keys, world, shared, optics, law)
     work[LEFT] -= total * left
-    if lands:
-        land(x, y, electrons_s * duration, world[LANDED], box)
+    land(x, y, electrons_s * duration, world[LANDED], box)
     return counts
 
 
 @njit(cache=True)
+def expose(
+    x: float, y: float, duration: float, keys: Any, world: Any, shared: Any, optics: Any, law: Any
+) -> float:  # fmt: skip
+    """As `expose_here`, in a place of its own, so that kernels stay small."""
+    return expose_here(x, y, duration, keys, world, shared, optics, law)
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
 def land(x: float, y: float, electrons: float, landed: Floats, box: Floats) -> None:
     """Book electrons at the place of the middle of the probe."""
     spread(landed, (y / box[1] + 0.5) * landed.shape[0], (x / box[0] + 0.5) * landed.shape[1], electrons)
@@ -198,6 +193,16 @@ def wait(duration: float, keys: Any, world: Any, shared: Any, strength: Floats) 
         wind(keys[0], world)
     work[LEFT] -= work[VACANCIES] * world[HIDDEN][CAPTURE] * left
     moving[CLOCK] += left
+
+
+@njit(cache=True)
+def _event(x: float, y: float, total: float, keys: Any, world: Any, shared: Any, optics: Any, law: Any) -> None:
+    """One event of those whose rates sum to `total`, and what can happen after it."""
+    work = world[WORK]
+    _happen(x, y, total * uniform(keys[0], np.uint64(work[DRAWN])), world, shared, optics, law)
+    work[DRAWN] += 1.0
+    find_pairs(keys[1], world, shared, optics[5])
+    wind(keys[0], world)
 
 
 @njit(cache=True)

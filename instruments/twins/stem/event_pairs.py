@@ -13,8 +13,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from instruments.twins.draws import normal
+from instruments.twins.normals import normal
 from instruments.twins.stem.event_tuples import (
+    BLOCK,
     BONDING,
     BOX,
     CARBON,
@@ -60,53 +61,62 @@ from instruments.twins.stem.world import (
 Floats = NDArray[np.float64]
 Small = NDArray[np.int8]
 Ints = NDArray[np.int64]
-_BLOCK, _PLAIN = 64, np.int8(CARBON)
+_PLAIN = CARBON * 0x0101010101010101
+"""Eight carbons."""
 
 
-@njit(cache=True, inline="always")
-def _perfect(species: Small, bonding: Small, home: Small, first: int, last: int) -> bool:
-    """Whether some sites are all plain carbon: without branches, so that it is fast."""
-    different = np.int8(0)
-    for i in range(first, last):
-        different |= (species[i] ^ _PLAIN) | bonding[i] | (home[i] ^ _PLAIN)
-    return different == 0
+@njit(cache=True, forceinline=True, error_model="numpy")
+def find_pairs_here(site_key: np.uint64, world: Any, shared: Any, strength: Floats) -> None:
+    """List all pairs, count the vacancies, and list what an image has more or less than that of the perfect sheet.
+
+    Sites are looked through by eight: nearly all are plain carbon.
+    """
+    species, bonding, work, home = world[SPECIES], world[BONDING], world[WORK], shared[HOME]
+    work[COUNT] = work[VACANCIES] = work[DIFFERENT] = 0.0
+    words = len(species) // BLOCK
+    kinds, bonds = species[: BLOCK * words].view(np.int64), bonding[: BLOCK * words].view(np.int64)
+    for word in range(words):
+        if (kinds[word] ^ _PLAIN) | bonds[word] | home[1, word] != 0:
+            for c in range(BLOCK * word, BLOCK * word + BLOCK):
+                _list_site(c, site_key, world, shared, strength)
+    for c in range(BLOCK * words, len(species)):
+        _list_site(c, site_key, world, shared, strength)
 
 
 @njit(cache=True)
 def find_pairs(site_key: np.uint64, world: Any, shared: Any, strength: Floats) -> None:
-    """List all pairs, count the vacancies, and list what an image has more or less than that of the perfect sheet."""
-    species, bonding, pairs, work = world[SPECIES], world[BONDING], world[PAIRS], world[WORK]
-    count, vacancies = 0, 0
-    near, home = shared[NEAR], shared[HOME]
-    work[DIFFERENT] = 0.0
-    for first in range(0, len(species), _BLOCK):
-        last = min(first + _BLOCK, len(species))
-        if _perfect(species, bonding, home, first, last):
+    """As `find_pairs_here`, in a place of its own: where it is rare, so that kernels stay small."""
+    find_pairs_here(site_key, world, shared, strength)
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _list_site(c: int, site_key: np.uint64, world: Any, shared: Any, strength: Floats) -> None:
+    """What is to be said of one site."""
+    species, pairs, work, near = world[SPECIES], world[PAIRS], world[WORK], shared[NEAR]
+    if species[c] != shared[HOME][0, c] or world[BONDING][c] >= 2:
+        _list_odd(c, world, shared, strength)
+    if species[c] == CARBON:
+        return
+    work[VACANCIES] += species[c] == 0
+    count = int(work[COUNT])
+    for k in range(near.shape[1]):
+        n = near[c, k]
+        if n < 0 or species[n] != CARBON:
             continue
-        for c in range(first, last):
-            if species[c] != home[c] or bonding[c] >= 2:
-                _list_odd(c, world, shared, strength)
-            if species[c] == CARBON:
-                continue
-            vacancies += species[c] == 0
-            for k in range(near.shape[1]):
-                n = near[c, k]
-                if n < 0 or species[n] != CARBON:
-                    continue
-                pair = pairs[count]
-                if _rates_of(c, n, k, world, pair):
-                    _places_of(c, n, shared, pair)
-                    pair[HOP] *= _strayed(c, k, pair, world[HIDDEN], site_key)
-                    count += 1
-    work[COUNT], work[VACANCIES] = count, vacancies
+        pair = pairs[count]
+        if _rates_of(c, n, k, world, pair):
+            _places_of(c, n, shared, pair)
+            pair[HOP] *= _strayed(c, k, pair, world[HIDDEN], site_key)
+            count += 1
+    work[COUNT] = count
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _list_odd(c: int, world: Any, shared: Any, strength: Floats) -> None:
     """What a site's image has more or less: at its place, and where its atom went."""
     odd, bonding, species, work = world[ODD], world[BONDING], world[SPECIES], world[WORK]
     m = int(work[DIFFERENT])
-    odd[m, 0], odd[m, 1], odd[m, 2] = shared[XY][c, 0], shared[XY][c, 1], -strength[shared[HOME][c]]
+    odd[m, 0], odd[m, 1], odd[m, 2] = shared[XY][c, 0], shared[XY][c, 1], -strength[shared[HOME][0, c]]
     if bonding[c] >= 2:
         tx, ty = turned(c, bonding[c] - 2, shared)
         odd[m + 1, 0], odd[m + 1, 1], odd[m + 1, 2] = odd[m, 0] + tx, odd[m, 1] + ty, strength[species[c]]
@@ -116,7 +126,7 @@ def _list_odd(c: int, world: Any, shared: Any, strength: Floats) -> None:
     work[DIFFERENT] += 1.0
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _rates_of(c: int, n: int, k: int, world: Any, pair: Floats) -> bool:
     """Fill in what a pair can do; whether it can do anything."""
     hidden, species, bonding = world[HIDDEN], world[SPECIES], world[BONDING]
@@ -143,7 +153,7 @@ def _rates_of(c: int, n: int, k: int, world: Any, pair: Floats) -> bool:
     return pair[HIT] + pair[HOP] > 0.0
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True, error_model="numpy")
 def nearest(x: float, side: float, repeats: float) -> float:
     """A distance along one axis on a sheet that may repeat."""
     if repeats > 0.0 and abs(x) > 0.5 * side:
@@ -151,7 +161,7 @@ def nearest(x: float, side: float, repeats: float) -> float:
     return x
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _places_of(c: int, n: int, shared: Any, pair: Floats) -> None:
     xy, box = shared[XY], shared[BOX]
     pair[CX], pair[CY] = xy[c, 0], xy[c, 1]
@@ -159,19 +169,19 @@ def _places_of(c: int, n: int, shared: Any, pair: Floats) -> None:
     pair[UY] = nearest(xy[n, 1] - xy[c, 1], box[1], box[2])
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _strayed(c: int, k: int, pair: Floats, hidden: Floats, site_key: np.uint64) -> float:
     """Factor of a hop from anisotropy and from the disorder of the site."""
     if hidden[DISORDER] == 0.0 and hidden[ANISO_X] == 0.0 and hidden[ANISO_Y] == 0.0:
         return 1.0
-    length = math.hypot(pair[UX], pair[UY])
+    length = math.sqrt(pair[UX] * pair[UX] + pair[UY] * pair[UY])
     strayed = (hidden[ANISO_X] * pair[UX] + hidden[ANISO_Y] * pair[UY]) / length
     if hidden[DISORDER] > 0.0:
         strayed += hidden[DISORDER] * normal(site_key, np.uint64(16 * c + k))
     return math.exp(strayed)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True, error_model="numpy")
 def law_rate(along: float, across: float, family: int, parts: Floats, table: Floats, low: float, step: float) -> float:
     """Rate per second and picoampere of a law that is no cross section."""
     if family == 2:
@@ -183,7 +193,7 @@ def law_rate(along: float, across: float, family: int, parts: Floats, table: Flo
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _tabulated(table: Floats, u: float, v: float) -> float:
     i, j = math.floor(u), math.floor(v)
     if i < 0 or j < 0 or i >= table.shape[0] - 1 or j >= table.shape[1] - 1:
@@ -194,7 +204,7 @@ def _tabulated(table: Floats, u: float, v: float) -> float:
     return (1 - a) * first + a * second
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True, error_model="numpy")
 def pair_rates(
     x: float, y: float, current: float, pairs: Floats, p: int, box: Floats, probe: Floats, step: float, family: int,
     parts: Floats, barn_nm2: float, table: Floats, low: float, table_step: float,
@@ -216,7 +226,7 @@ def pair_rates(
     return pairs[p, HOP] * current * law_rate(along, across, family, parts, table, low, table_step), flux
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def pairs_rate(
     x: float, y: float, current: float, pairs: Floats, count: int, box: Floats, probe: Floats, step: float, family: int,
     parts: Floats, barn_nm2: float, table: Floats, low: float, table_step: float,
@@ -231,7 +241,7 @@ def pairs_rate(
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def turned(c: int, k: int, shared: Any) -> Any:
     """How far an atom is from its site when its bond to neighbour k is turned by a right angle about its middle."""
     xy, box = shared[XY], shared[BOX]

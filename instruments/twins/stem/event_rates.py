@@ -25,7 +25,7 @@ def best_rates(core: StemMicroscope, world: World, row: int, sites: NDArray[np.i
 
 def hop_factors(core: StemMicroscope, world: World, row: int, sites: NDArray[np.int64]) -> Floats:
     """What this sample's rates are over the law's, by site and neighbour [n, K]."""
-    from instruments.twins.draws import normal
+    from instruments.twins.normals import normal
 
     hidden, near = world.hidden[row], core.sites.neighbours[sites]
     way = core.sites.positions_nm[near, :2] - core.sites.positions_nm[sites, None, :2]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from instruments.twins.raster import pixel_centers
 from instruments.twins.reach import column, shared, within
 from instruments.twins.stem.event_frames import lines_of, offset_nm, part_of, pixels_of, row_frames, scanned, visits
 from instruments.twins.stem.event_lenses import lenses_of, turned_to
+from instruments.twins.stem.event_tables import Block
 from instruments.twins.stem.world import (
     CLOCK,
     PARKED_X,
@@ -73,7 +75,6 @@ def longest_s(core: StemMicroscope, batch: RequestBatch) -> tuple[Floats | float
 
 def dwell(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
     """Park the beam, and watch."""
-    event_rows = core.kernels
     places, longest = np.asarray(batch.each["position_nm"], dtype=np.float64), _longest(batch)
     sample_s = float(shared(batch, "sample_s"))
     most = float(longest[0]) if len(longest) == 1 else float(longest.max())
@@ -86,16 +87,12 @@ def dwell(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
     limit = np.inf if reached == 1.0 else _left(core, reached, most)
     after = _fresh(core, world)
     until, arrays = _until(batch), _arrays(after)
-    for optics, _, first, last in _shares(core, world):
-        _parallel(
-            core, first, last,
-            lambda a, b, tables=optics.kernel: event_rows.dwell(  # type: ignore[misc]
-                a, b, places, longest, sample_s, until, limit, latency_s(core, reached, most), core.blanker,
-                core.counting_noise, keys, world.site_keys, arrays, core.shared, tables, core.rates, core.readout,
-                trace, spent,
-            ),
-        )  # fmt: skip
     idle = latency_s(core, reached, most)
+    for block, first, last in _shares(core, world):
+        _parallel(
+            core, first, last, core.kernels.dwell, places, longest, sample_s, until, limit, idle, core.blanker,
+            core.counting_noise, keys, world.site_keys, arrays, block, trace, spent,
+        )  # fmt: skip
     return after, _result(
         core, world, batch.kind, {"haadf": trace}, _trace_axes(trace.shape[1], sample_s), spent, idle, places
     )
@@ -103,7 +100,6 @@ def dwell(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
 
 def atoms(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
     """Scan frames, and say which atoms stand in them."""
-    event_rows = core.kernels
     centers, one = frames_of(batch)
     _refuse_frames(core, batch, centers, one)
     rows, (width, height) = batch.rows, one.size_nm
@@ -114,13 +110,10 @@ def atoms(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
     spent, after = np.empty(rows), _fresh(core, world)
     idle, arrays = latency_s(core, reached, whole), _arrays(after)
     limit = np.inf if reached == 1.0 else _left(core, reached, whole)
-    for optics, peaks, first, last in _shares(core, world):
+    for block, first, last in _shares(core, world):
         _parallel(
-            core, first, last,
-            lambda a, b, tables=optics.kernel, peaks=peaks: event_rows.look(  # type: ignore[misc]
-                a, b, centers, frame, limit, idle, core.blanker, core.counting_noise, keys, world.site_keys, arrays,
-                core.shared, tables, core.rates, peaks, position, intensity, species, spent,
-            ),
+            core, first, last, core.kernels.look, centers, frame, limit, idle, core.blanker, core.counting_noise, keys,
+            world.site_keys, arrays, block, position, intensity, species, spent,
         )  # fmt: skip
     values = {"position": position, "intensity": intensity, "species": species}
     return after, _result(core, world, batch.kind, values, _atom_axes(count), spent, idle, centers)
@@ -181,17 +174,12 @@ def path(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, re
 
 def settle(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
     """Lenses, stage and registration: what they set, and the time that they take."""
-    from instruments.twins.stem import event_rows
-
     within(core.describe(), batch)
     allowed(core, world, batch)
     seconds = reached * longest_s(core, batch)[1]
-    after, arrays = _fresh(core, world), _arrays(world)
-    arrays = _arrays(after)
-    for optics, _, first, last in _shares(core, world):
-        event_rows.rest(
-            first, last, seconds, core.blanker, keys, world.site_keys, arrays, core.shared, optics.kernel, core.rates
-        )
+    after = _fresh(core, world)
+    for block, first, last in _shares(core, world):
+        core.kernels.rest(first, last, seconds, core.blanker, keys, world.site_keys, _arrays(after), block)
     after = turned_to(core, after, batch)
     return after, _result(
         core, world, batch.kind, {}, {}, np.zeros(batch.rows), seconds, np.full((batch.rows, 2), np.nan)
@@ -231,24 +219,27 @@ def _arrays(world: World) -> tuple[Any, ...]:
     return world.hidden, world.moving, world.species, world.bonding, world.landed, world.log
 
 
-def _shares(core: StemMicroscope, world: World) -> Iterator[tuple[Any, Any, int, int]]:
-    """Rows that share their lenses: tables, bounds, first row and last + 1."""
+def _shares(core: StemMicroscope, world: World) -> Iterator[tuple[Block, int, int]]:
+    """Rows that share their lenses: tables, first row and last + 1."""
     lenses, rows = world.aberrations_nm, len(world.aberrations_nm)
-    common = core.common_optics(lenses)
+    common = core.common_block(lenses)
     if common is not None:
-        yield (*common, 0, rows)
+        yield common, 0, rows
         return
     for row in range(rows):
-        yield (*core.optics(lenses[row]), row, row + 1)
+        yield core.optics(lenses[row])[1], row, row + 1
 
 
-def _parallel(core: StemMicroscope, first: int, last: int, work: Callable[[int, int], None]) -> None:
+def _parallel(core: StemMicroscope, first: int, last: int, work: Callable[..., None], *given: Any) -> None:
     """Rows shared out among threads: every row is computed by itself, so that this changes no number."""
     if core.threads == 1 or last - first < _FEW:
-        work(first, last)
+        work(first, last, *given)
         return
-    cuts = np.linspace(first, last, core.threads + 1).astype(int)
-    list(_pool(core.threads).map(work, cuts[:-1].tolist(), cuts[1:].tolist()))
+    cuts = np.linspace(first, last, core.threads + 1).astype(int).tolist()
+    others = [_pool(core.threads).submit(work, a, b, *given) for a, b in pairwise(cuts[1:])]
+    work(*cuts[:2], *given)
+    for other in others:
+        other.result()
 
 
 @cache
@@ -261,12 +252,9 @@ def _run(
     idle_s: float, keys: Keys, signal: Floats,
 ) -> float:  # fmt: skip
     """Exposures of one row."""
-    from instruments.twins.stem import event_rows
-
-    tables = core.optics(world.aberrations_nm[row])[0].kernel
-    spent: float = event_rows.run(
+    spent: float = core.kernels.run(
         row, np.ascontiguousarray(places), seconds, limit_s, idle_s, core.blanker, core.counting_noise, keys,
-        world.site_keys, _arrays(after), core.shared, tables, core.rates, core.readout, signal,
+        world.site_keys, _arrays(after), core.optics(world.aberrations_nm[row])[1], signal,
     )  # fmt: skip
     return spent
 

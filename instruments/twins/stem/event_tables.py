@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from instruments.twins.stem import sulphur_tables
 from instruments.twins.stem.canvas import canvas_of_period, canvas_over
+from instruments.twins.stem.event_tuples import BLOCK, CARBON, CLOSE_NM, PADDED, REACH_NM
 from instruments.twins.stem.render import scattering_nm2, scene
 from instruments.twins.stem.samples.sites import Sites
 from physics_priors.beam.flux import FWHM_PER_SD
@@ -20,10 +22,9 @@ from physics_priors.optics.probe import Column, transfer
 from physics_priors.optics.pupil import frequencies
 
 Floats = NDArray[np.float64]
+Block = tuple[Floats, NDArray[np.int32], NDArray[np.int64]]
 STEP_NM: Final = 0.02
 """Of the tables of the probe and of images, which cubic splines read: a probe of 0.11 nm to 1e-3 of its peak."""
-PADDED: Final = 3
-"""Cells around the table of the sheet, so that it can be read everywhere."""
 _REACH_NM, _GRID = 1.1, 256
 
 
@@ -67,10 +68,18 @@ def optics(
 
 def shared_tables(sites: Sites) -> tuple[Any, ...]:
     """The sheet for kernels."""
-    cells, listed = sulphur_tables.near_sites(sites)
     box = np.array([*sites.extent_nm, float(sites.periodic), ELECTRONS_PER_PA_S])
     xy = np.ascontiguousarray(sites.positions_nm[:, :2])
-    return xy, sites.neighbours, sites.species.astype(np.int8), box, cells, listed
+    home = np.zeros((2, len(sites)), dtype=np.int32)
+    home[0] = sites.species
+    for block in range(0, len(sites), BLOCK):
+        home[1, block // BLOCK] = np.any(sites.species[block : block + BLOCK] != CARBON)
+    return xy, sites.neighbours.astype(np.int32), home, box, *_listed(sites, REACH_NM), *_listed(sites, CLOSE_NM)
+
+
+def _listed(sites: Sites, reach_nm: float) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    cells, listed = sulphur_tables.near_sites(sites, reach_nm)
+    return cells.reshape(len(cells), -1).astype(np.int32), listed.astype(np.int32)
 
 
 def law_tuple(law: Compiled) -> tuple[Any, ...]:
@@ -78,8 +87,33 @@ def law_tuple(law: Compiled) -> tuple[Any, ...]:
     return law.family, law.parts, law.barn_nm2, law.table, law.low, law.step
 
 
+def packed(
+    shared: tuple[Any, ...], made: Optics, law: tuple[Any, ...], detector: tuple[float, ...], bounds: tuple[float, ...]
+) -> Block:
+    """All that kernels look up in one block: floats, whole numbers, and where [16, 3] each table begins and its shape.
+
+    `event_views.tables_of` takes it apart again.
+    """
+    xy, near, home, box, *lists = shared
+    probe, step, lattice, steps, atom, strength = made.kernel
+    numbers = np.array([step, *steps, law[2], *law[4:], *detector, *bounds])
+    floats = {0: numbers, 1: box, 2: strength, 3: xy, 10: probe, 11: lattice, 12: atom, 13: law[1], 14: law[3]}
+    at = np.zeros((16, 3), dtype=np.int64)
+    at[15, 0] = law[0]
+    whole = dict(enumerate((near, home, *lists), 4))
+    return _joined(floats, at, np.float64), _joined(whole, at, np.int32), at
+
+
+def _joined(tables: Mapping[int, NDArray[Any]], at: NDArray[np.int64], kind: type) -> NDArray[Any]:
+    first = 0
+    for number, table in tables.items():
+        at[number] = first, *np.atleast_2d(table).shape
+        first += table.size
+    return np.concatenate([np.ravel(table) for table in tables.values()]).astype(kind)
+
+
 def peaks(found: Optics, law: Compiled, column: Column, bond_nm: float) -> tuple[float, ...]:
-    """What bounds the events of a frame: see `event_rows.look`."""
+    """What bounds the events of a frame: see `event_looks.look`."""
     finest = 1.0 / column.cutoff_1_nm
     largest, integral = 0.0, 0.0
     if law.family == GAUSSIANS and len(law.parts):

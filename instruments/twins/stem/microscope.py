@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
@@ -38,7 +39,7 @@ from instruments.twins.scenario import scenario_name
 from instruments.twins.stem import event_requests, event_tables, exposed
 from instruments.twins.stem.detector import Detector
 from instruments.twins.stem.eels import Spectrometer
-from instruments.twins.stem.event_tables import Optics, Tails
+from instruments.twins.stem.event_tables import Block, Optics, Tails
 from instruments.twins.stem.fluence import map_shape, spread_electrons
 from instruments.twins.stem.samples.graphene import Graphene
 from instruments.twins.stem.samples.sites import Recipe, Sites
@@ -270,46 +271,43 @@ class StemMicroscope:
 
     @cached_property
     def kernels(self) -> Any:
-        """The module of the compiled requests, which loads Numba."""
-        from instruments.twins.stem import event_rows
+        """The compiled requests, which load Numba."""
+        from instruments.twins.stem import event_looks, event_rows
 
-        return event_rows
-
-    @cached_property
-    def rates(self) -> tuple[Any, ...]:
-        """The law as kernels take it."""
-        return event_tables.law_tuple(self.law.compiled())
-
-    @cached_property
-    def readout(self) -> tuple[float, float, float, float]:
-        """The detector as kernels take it."""
-        own = self.detector
-        return own.gain, own.offset, own.dark_per_s, float(own.quantised)
+        return SimpleNamespace(
+            dwell=event_rows.dwell, run=event_rows.run, rest=event_rows.rest, look=event_looks.look,
+            inside=event_rows.inside,
+        )  # fmt: skip
 
     @property
     def tails(self) -> Tails:
         """Of the probe."""
         return Tails(self.tail_fraction, self.tail_fwhm_nm)
 
-    def optics(self, aberrations_nm: NDArray[np.complex128]) -> tuple[Optics, tuple[float, ...]]:
-        """Tables and bounds for one set of lenses [14], kept for the latest eight."""
+    def optics(self, aberrations_nm: NDArray[np.complex128]) -> tuple[Optics, Block]:
+        """Tables for one set of lenses [14], alone and with all else that kernels take; kept for the latest eight."""
         name = aberrations_nm.tobytes()
         if name not in self._tables:
             if len(self._tables) >= 8:
                 self._tables.pop(next(iter(self._tables)))
-            made = event_tables.optics(self.sites, self.column, aberrations_nm, self.tails, self.carbon_nm2)
-            bounds = event_tables.peaks(made, self.law.compiled(), self.column, self.sites.bond_nm)
-            self._tables[name] = made, bounds
+            self._tables[name] = self._made(aberrations_nm)
         return self._tables[name]
 
-    def common_optics(self, aberrations_nm: NDArray[np.complex128]) -> tuple[Optics, tuple[float, ...]] | None:
-        """Those of all rows [B, 14], None where they differ; remembered for the latest array, which nobody edits."""
+    def _made(self, aberrations_nm: NDArray[np.complex128]) -> tuple[Optics, Block]:
+        law, own = self.law.compiled(), self.detector
+        made = event_tables.optics(self.sites, self.column, aberrations_nm, self.tails, self.carbon_nm2)
+        bounds = event_tables.peaks(made, law, self.column, self.sites.bond_nm)
+        readout = own.gain, own.offset, own.dark_per_s, float(own.quantised)
+        return made, event_tables.packed(self.shared, made, event_tables.law_tuple(law), readout, bounds)
+
+    def common_block(self, aberrations_nm: NDArray[np.complex128]) -> Block | None:
+        """Tables of all rows [B, 14], None where they differ; remembered for the latest array, which nobody edits."""
         latest = self._latest
         if latest.get("array") is not aberrations_nm:
             alike = len(aberrations_nm) == 1 or bool((aberrations_nm == aberrations_nm[:1]).all())
-            latest["optics"] = self.optics(aberrations_nm[0]) if alike else None
+            latest["block"] = self.optics(aberrations_nm[0])[1] if alike else None
             latest["array"] = aberrations_nm
-        found: tuple[Optics, tuple[float, ...]] | None = latest["optics"]
+        found: Block | None = latest["block"]
         return found
 
     @cached_property
@@ -317,7 +315,7 @@ class StemMicroscope:
         return {}
 
     @cached_property
-    def _tables(self) -> dict[bytes, tuple[Optics, tuple[float, ...]]]:
+    def _tables(self) -> dict[bytes, tuple[Optics, Block]]:
         return {}
 
     @cached_property

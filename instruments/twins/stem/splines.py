@@ -21,7 +21,7 @@ def weights(part: float) -> tuple[float, float, float, float]:
     return first, second, 1.0 - first - second - last, last
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def read(table: Floats, row: float, column: float) -> float:
     """A table of spline coefficients at a place in pixels; 0 outside of it."""
     i, j = math.floor(row), math.floor(column)
@@ -35,7 +35,7 @@ def read(table: Floats, row: float, column: float) -> float:
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def spread(landed: Floats, row: float, column: float, electrons: float) -> None:
     """Electrons onto the sixteen cells around a place of a map that repeats."""
     rows, columns = landed.shape
@@ -51,7 +51,7 @@ def spread(landed: Floats, row: float, column: float, electrons: float) -> None:
             landed[(i - 1 + n) % rows, (j - 1 + m) % columns] += electrons * a[n] * b[m]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def spread_line(line: Floats, first: int, place: float, amount: float) -> None:
     """An amount onto a line whose element 0 is the map's cell `first`."""
     i = math.floor(place)

@@ -47,10 +47,10 @@ def _line(row: Floats, radius: Floats) -> Floats:
     return np.asarray(density / total)
 
 
-def near_sites(sites: Sites) -> tuple[Ints, Ints]:
+def near_sites(sites: Sites, reach_nm: float = REACH_NM) -> tuple[Ints, Ints]:
     """For every cell of a grid over the extent, (first, last + 1) [rows, columns, 2] in a list of sites in reach."""
     columns, rows = (max(1, round(side / CELL_NM)) for side in sites.extent_nm)
-    slack = REACH_NM + 0.75 * max(sites.extent_nm[0] / columns, sites.extent_nm[1] / rows)
+    slack = reach_nm + 0.75 * max(sites.extent_nm[0] / columns, sites.extent_nm[1] / rows)
     ranges, listed, first = np.empty((rows, columns, 2), dtype=np.int64), [], 0
     extent = np.array(sites.extent_nm)
     for row in range(rows):

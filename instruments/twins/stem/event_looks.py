@@ -1,0 +1,284 @@
+# mypy: disable-error-code="untyped-decorator, no-any-return"
+"""Looks at the atoms of many worlds, compiled: what a frame does to them, and which of them are found in it.
+
+As in `event_rows`, every row is computed by itself, in place, and Python's lock is released. Loads Numba.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from instruments.twins.draws import mixed, poisson, uniform
+from instruments.twins.normals import invert
+from instruments.twins.stem.event_kernel import clouded, expose, reach
+from instruments.twins.stem.event_pairs import nearest, turned
+from instruments.twins.stem.event_rows import EVENTS, idle, offset, row_of
+from instruments.twins.stem.event_tuples import (
+    BONDING,
+    BOX,
+    CELLS,
+    CLOSE,
+    CLOSE_CELLS,
+    CLOSE_NM,
+    HIDDEN,
+    LANDED,
+    LEFT,
+    LISTED,
+    MOVING,
+    REACH_NM,
+    SPECIES,
+    WORK,
+    XY,
+)  # fmt: skip
+from instruments.twins.stem.event_views import borrowed, box_of, room_of, rows_of, scratch, tables_of
+from instruments.twins.stem.splines import spread_line
+from instruments.twins.stem.world import (
+    BULK,
+    CAPTURE,
+    CLOCK,
+    CURRENT,
+    ELECTRONS,
+    PARKED_X,
+    PARKED_Y,
+    SCALE,
+)  # fmt: skip
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+_PLACES = np.uint64(3)
+_TURNED_NM = 0.12
+"""No atom whose bond is turned is farther from its site."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def look(
+    first: int, last: int, centers: Floats, frame: Any, limit_s: float, latency_s: float, blanked: bool, noisy: bool,
+    keys: Keys, site_keys: Keys, worlds: Any, block: Any, position: Floats, intensity: Floats, species: Floats,
+    spent_s: Floats,
+) -> None:  # fmt: skip
+    """Scan the frame of each row and say what atoms stand in it at its end.
+
+    frame is (width, height, rows, columns, dwell_s, flyback_s, turn); centers [B, 2] are in the scanner. peaks is
+    (largest density of the probe, largest rate of the law per pA s, its integral in bonds^2, bond, width, image peak).
+    The beam's places in the frame go with the drift at its middle.
+    """
+    width = position.shape[1]
+    room, lines = scratch(block), np.empty((3, _line_cells(frame, worlds[LANDED], block)))
+    draft, whose = np.empty((6, 2 * width + 2)), np.empty(width + 1, np.int64)
+    _look_rows(
+        first, last, centers, frame, limit_s, latency_s, blanked, noisy, keys, site_keys, worlds, block, room,
+        (lines, draft), whose, position, intensity, species, spent_s,
+    )  # fmt: skip
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _look_rows(
+    first: int, last: int, centers: Floats, frame: Any, limit_s: float, latency_s: float, blanked: bool, noisy: bool,
+    keys: Keys, site_keys: Keys, worlds: Any, block: Any, room: Any, drafts: Any, whose: Ints, position: Floats,
+    intensity: Floats, species: Floats, spent_s: Floats,
+) -> None:  # fmt: skip
+    own_worlds, (shared, optics, law, _, peaks) = rows_of(worlds), tables_of(block)
+    space, lines, draft, sites = room_of(room), borrowed(drafts[0]), borrowed(drafts[1]), borrowed(whose)
+    whole_s = frame[2] * (frame[3] * frame[4] + frame[5])
+    for b in range(first, last):
+        own = (mixed(keys[b], EVENTS), site_keys[b])
+        world = row_of(b, own, own_worlds, shared, optics, space)
+        idle(latency_s, blanked, own, world, shared, optics, law)
+        spent_s[b] = min(whole_s, limit_s)
+        ox, oy = offset(world, 0.0, world[MOVING][CLOCK] + 0.5 * whole_s)
+        scale = 1.0 + world[HIDDEN][SCALE]
+        x, y = scale * centers[b, 0] + ox, scale * centers[b, 1] + oy
+        quiet = spent_s[b] == whole_s and frame[6] == 0.0 and abs(scale) < _WIDEST
+        if quiet and _most(frame, scale, world, shared, law, peaks) < world[WORK][LEFT]:
+            _scanned(x, y, frame, scale, world, shared, lines)
+        else:
+            _scan(x, y, frame, scale, spent_s[b], own, world, shared, optics, law)
+        count = _gathered(x, y, frame, scale, world, shared, draft, sites)
+        dose = _dose(frame, scale, spent_s[b] / whole_s, world, shared)
+        count = _seen(count, dose, mixed(keys[b], _PLACES), noisy, world, optics, peaks, draft, sites)
+        for m in range(count):
+            position[b, m, 0], position[b, m, 1] = (x + draft[0, m] - ox) / scale, (y + draft[1, m] - oy) / scale
+            intensity[b, m], species[b, m] = draft[2, m], world[SPECIES][sites[m]]
+        position[b, count:] = np.nan
+        intensity[b, count:] = np.nan
+        species[b, count:] = np.nan
+        world[MOVING][PARKED_X] = centers[b, 0] - 0.5 * frame[0]
+        world[MOVING][PARKED_Y] = centers[b, 1] + 0.5 * frame[1] * (1.0 - 1.0 / frame[2])
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _most(frame: Any, scale: float, world: Any, shared: Any, law: Any, peaks: Any) -> float:
+    """No less than what all events of a frame can use up of the exponential number; infinite where that is not known.
+
+    A sum over a grid that is finer than what it samples is its integral (Poisson's formula), but for the flybacks.
+    """
+    hidden, moving, pairs, work = world[0], world[1], world[6], world[8]
+    step = scale * max(frame[0] / frame[3], frame[1] / frame[2])
+    if hidden[BULK] > 0.0 or step > peaks[4]:
+        return np.inf
+    dwells = frame[4] / (scale * frame[0] / frame[3] * scale * frame[1] / frame[2])
+    flybacks, electrons_s = frame[2] * frame[5], moving[CURRENT] * shared[BOX][3]
+    most = work[3] * hidden[CAPTURE] * (frame[2] * (frame[3] * frame[4] + frame[5]))
+    for p in range(int(work[2])):
+        hit, hop = pairs[p, 4] * electrons_s, pairs[p, 3] * moving[CURRENT]
+        if law[0] == 1:
+            hit, hop = hit + pairs[p, 3] * law[2] * electrons_s, 0.0
+        most += hit * (dwells + flybacks * peaks[0])
+        most += hop * (dwells * peaks[2] * peaks[3] * peaks[3] + flybacks * peaks[1])
+    return 1.02 * most
+
+
+_WIDEST = 1.5
+"""Scales up to which a frame is booked line by line."""
+
+
+@njit(cache=True, error_model="numpy")
+def _line_cells(frame: Any, landed: Floats, block: Any) -> int:
+    """Cells of the map that a line or column of a frame touches at most."""
+    box = box_of(block)
+    cells = max(frame[0] * landed.shape[2] / box[0], frame[1] * landed.shape[1] / box[1])
+    return int(_WIDEST * cells) + 8
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _scanned(x: float, y: float, frame: Any, scale: float, world: Any, shared: Any, lines: Floats) -> None:
+    """A frame in which nothing happens: its time, and its electrons line by line and column by column."""
+    moving, landed, box = world[MOVING], world[LANDED], shared[BOX]
+    electrons_s, rows, columns = moving[CURRENT] * box[3], int(frame[2]), int(frame[3])
+    up, along, start = lines[0], lines[1], lines[2]
+    high, wide = box[1] / landed.shape[0], box[0] / landed.shape[1]
+    low_row, tall = _line(y + 0.5 * box[1], scale * frame[1], rows, high, up)
+    low_column, broad = _line(x + 0.5 * box[0], scale * frame[0], columns, wide, along)
+    start[:broad] = 0.0
+    spread_line(start, low_column, (x - scale * frame[0] * (0.5 - 0.5 / columns) + 0.5 * box[0]) / wide, 1.0)
+    for i in range(broad):
+        along[i] = electrons_s * (frame[4] * along[i] + frame[5] * start[i])
+    _add_product(landed, low_row, low_column, up[:tall], along[:broad])
+    whole_s = rows * (columns * frame[4] + frame[5])
+    moving[CLOCK] += whole_s
+    moving[ELECTRONS] += electrons_s * whole_s
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _line(middle: float, side: float, count: int, step: float, line: Floats) -> Any:
+    """Weights of `count` pixels along one axis on the cells of the map: the first cell, and how many there are."""
+    low = math.floor((middle - 0.5 * side) / step) - 2
+    size = math.floor((middle + 0.5 * side) / step) + 4 - low
+    line[:size] = 0.0
+    pixel = side / (count * step)
+    first = (middle - 0.5 * side) / step + 0.5 * pixel
+    for n in range(count):
+        spread_line(line, low, first + n * pixel, 1.0)
+    return low, size
+
+
+@njit(cache=True, forceinline=True)
+def _add_product(landed: Floats, low_row: int, low_column: int, up: Floats, along: Floats) -> None:
+    """Add up times along to a map that repeats."""
+    rows, columns = landed.shape
+    within = low_column >= 0 and low_column + len(along) <= columns
+    for j in range(len(up)):
+        line = landed[(low_row + j) % rows]
+        if within:
+            part = line[low_column : low_column + len(along)]
+            for i in range(len(along)):
+                part[i] += up[j] * along[i]
+        else:
+            for i in range(len(along)):
+                line[(low_column + i) % columns] += up[j] * along[i]
+
+
+@njit(cache=True)
+def _scan(
+    x: float, y: float, frame: Any, scale: float, limit_s: float, keys: Any, world: Any, shared: Any, optics: Any,
+    law: Any,
+) -> None:  # fmt: skip
+    """A frame pixel by pixel, every line begun by the flyback's dose."""
+    rows, columns, spent = int(frame[2]), int(frame[3]), 0.0
+    cos, sin = scale * math.cos(frame[6]), scale * math.sin(frame[6])
+    for j in range(rows):
+        v = frame[1] * ((j + 0.5) / rows - 0.5)
+        for i in range(-1, columns):
+            u = frame[0] * ((max(i, 0) + 0.5) / columns - 0.5)
+            duration = min(frame[5] if i < 0 else frame[4], limit_s - spent)
+            if duration > 0.0:
+                expose(x + cos * u - sin * v, y + sin * u + cos * v, duration, keys, world, shared, optics, law)
+                spent += duration
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _gathered(
+    x: float, y: float, frame: Any, scale: float, world: Any, shared: Any, draft: Floats, whose: Ints
+) -> int:  # fmt: skip
+    """How many atoms stand in the frame; their places from its middle, and sites, in the order of their sites."""
+    kinds, bonding, xy, box = world[SPECIES], world[BONDING], shared[XY], shared[BOX]
+    reached = 0.5 * scale * math.sqrt(frame[0] * frame[0] + frame[1] * frame[1]) + _TURNED_NM
+    half_width, half_height = 0.5 * scale * frame[0], 0.5 * scale * frame[1]
+    upright, cos, sin = frame[6] == 0.0, math.cos(frame[6]), math.sin(frame[6])
+    listed, count, start, end = shared[CLOSE][0], 0, 0, len(xy)
+    if reached < CLOSE_NM:
+        start, end = reach(x, y, box, shared[CLOSE_CELLS])
+    elif reached < REACH_NM:
+        listed = shared[LISTED][0]
+        start, end = reach(x, y, box, shared[CELLS])
+    for m in range(start, end):
+        i = listed[m] if reached < REACH_NM else m
+        dx, dy = nearest(xy[i, 0] - x, box[0], box[2]), nearest(xy[i, 1] - y, box[1], box[2])
+        if bonding[i] >= 2:
+            tx, ty = turned(i, bonding[i] - 2, shared)
+            dx, dy = dx + tx, dy + ty
+        draft[0, count], draft[1, count], whose[count] = dx, dy, i
+        u, v = (dx, dy) if upright else (cos * dx + sin * dy, cos * dy - sin * dx)
+        inside = abs(u) <= half_width and abs(v) <= half_height and kinds[i] != 0
+        count = min(count + inside, len(whose) - 1)
+    return count
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _dose(frame: Any, scale: float, done: float, world: Any, shared: Any) -> float:
+    """Electrons per nm^2 of a frame of which a part was done."""
+    electrons = world[MOVING][CURRENT] * shared[BOX][3] * frame[4] * frame[2] * frame[3]
+    return done * electrons / (scale * scale * frame[0] * frame[1])
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _seen(
+    count: int, dose: float, stream: np.uint64, noisy: bool, world: Any, optics: Any, peaks: Any, draft: Floats,
+    whose: Ints,
+) -> int:  # fmt: skip
+    """How many atoms of a draft are brighter than the noise; their places and intensities as they are measured."""
+    kinds, strength, kept = world[SPECIES], optics[5], 0
+    dim = dose * clouded(world[HIDDEN], world[MOVING][ELECTRONS]) / peaks[5]
+    for m in range(count):
+        own = dose * strength[kinds[whose[m]]]
+        draft[0, kept], draft[1, kept], draft[2, kept], draft[3, kept] = draft[0, m], draft[1, m], own + dim, own
+        whose[kept] = whose[m]
+        kept += own * own > 9.0 * (own + dim)
+    if noisy:
+        _disturb(kept, stream, peaks[5], draft, whose)
+    for m in range(kept):
+        draft[2, m] *= peaks[5] / dose
+    return kept
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _disturb(count: int, stream: np.uint64, peak: float, draft: Floats, whose: Ints) -> None:
+    """Counts are Poisson, places normal, as exact as the counts allow."""
+    uniforms, normals = draft[4], draft[5]
+    for m in range(count):
+        uniforms[m] = uniform(stream, np.uint64(3 * whose[m] + 1))
+    for m in range(count):
+        uniforms[count + m] = uniform(stream, np.uint64(3 * whose[m] + 2))
+    invert(uniforms, normals, 2 * count)
+    for m in range(count):
+        blur = math.sqrt(draft[2, m] / (2.0 * math.pi * peak)) / draft[3, m]
+        draft[0, m] += blur * normals[m]
+        draft[1, m] += blur * normals[count + m]
+    for m in range(count):
+        draft[2, m] = float(poisson(draft[2, m], stream, np.uint64(3 * whose[m])))
