@@ -43,7 +43,7 @@ HEAVY = {
 }
 
 
-OF_EXTRAS = {"rsciio", "SciFiReaders", "sidpy"}
+OF_EXTRAS = {"nion", "rsciio", "SciFiReaders", "sidpy", "temscript"}
 PROGRAMS = {
     "agents.external.example",
     *(f"benchmarks.peers.with_{name}" for name in ("ax", "baybe", "gpcam", "gpax", "optuna")),

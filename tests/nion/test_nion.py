@@ -1,0 +1,165 @@
+"""Nion's acquisition stack against Nion's simulator, in processes of its own: GPL code is never imported here."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from experiments import campaign
+from experiments.campaign.journal import open_reader
+from experiments.config import compose
+from instruments.bridge.remote import RemoteInstrument
+from instruments.errors import OutOfReach
+from instruments.nion.site import ABERRATIONS, Site, read_site
+from instruments.requests import MoveStage, ScanImage
+from physics_priors.optics.aberrations import FACTOR, INDEX, ORDER, SYMMETRY
+
+HERE, CHECKOUT = Path(__file__).parent, Path(__file__).resolve().parent.parent.parent
+needs_nion = pytest.mark.skipif("NION_PYTHON" not in os.environ, reason="NION_PYTHON names no Python with extra nion")
+NEVER = threading.Event()
+CLIENT = """
+import sys, threading
+from instruments.bridge.remote import RemoteInstrument
+from instruments.requests import ScanImage
+remote = RemoteInstrument(sys.argv[1], patience_s=60.0)
+remote.acquire(ScanImage((0.0, 0.0), (200.0, 200.0), (16, 16), 1e-6), id="first", stop=threading.Event())
+print("acts", flush=True)
+remote.acquire(ScanImage((0.0, 0.0), (200.0, 200.0), (1024, 1024), 5e-5), id="long", stop=threading.Event())
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    command = [os.environ["NION_PYTHON"], *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, env=environment)
+
+
+class Served:
+    """A server in Nion's Python."""
+
+    def __init__(self, made_by: str, folder: Path) -> None:
+        environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+        target = [f"instruments.nion.simulator:{made_by}", "--address", "tcp://127.0.0.1:*", "--folder", str(folder)]
+        command = [os.environ["NION_PYTHON"], "-m", "instruments.bridge", *target, "--lease-s", "1.0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().strip()
+        assert self.address.startswith("tcp://")
+
+    def end(self) -> int:
+        """Ask it to end; its exit code. Threads of Swift's that are left would keep it for ever."""
+        self.process.terminate()
+        code = self.process.wait(60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[str], Served]]:
+    running: list[Served] = []
+
+    def start(made_by: str) -> Served:
+        running.append(Served(made_by, tmp_path / f"served{len(running)}"))
+        return running[-1]
+
+    yield start
+    for server in running:
+        if server.process.poll() is None:
+            server.end()
+
+
+@needs_nion
+def test_the_conformance_suite_passes_on_nions_simulator() -> None:
+    done = run(str(HERE / "conformance.py"))
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert "failed" not in done.stdout
+    assert done.stdout.count("passed") >= 13
+
+
+@needs_nion
+def test_what_the_stack_does_silently_wrong_is_found() -> None:
+    done = run(str(HERE / "behaviour.py"))
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == "no thread is left"
+
+
+@needs_nion
+def test_it_is_served_and_ends_in_good_order(serve: Callable[[str], Served], tmp_path: Path) -> None:
+    server = serve("make")
+    remote = RemoteInstrument(server.address, patience_s=60.0)
+    frame = ScanImage((0.0, 0.0), (200.0, 200.0), (64, 64), 2e-6)
+    measurement = remote.acquire(frame, id="a", stop=NEVER)
+    assert measurement.channels["dark_field"].values.shape == (64, 64)
+    assert measurement.state["blanked"] == 1.0
+    assert remote.acquire(frame, id="a", stop=NEVER).channels.keys() == measurement.channels.keys()
+    with pytest.raises(OutOfReach):
+        remote.acquire(MoveStage((1e9, 0.0, 0.0)), id="b", stop=NEVER)
+    remote.close()
+    assert server.end() == 0
+
+
+@needs_nion
+def test_a_killed_client_ends_the_scan_and_blanks(serve: Callable[[str], Served], tmp_path: Path) -> None:
+    server = serve("make")
+    client = subprocess.Popen([sys.executable, "-c", CLIENT, server.address], stdout=subprocess.PIPE, cwd=CHECKOUT)
+    assert client.stdout is not None
+    client.stdout.readline()
+    time.sleep(0.5)
+    client.kill()
+    client.wait()
+    client.stdout.close()
+    log = tmp_path / "served0" / "audit.jsonl"
+    until = time.monotonic() + 15
+    while "made safe" not in log.read_text() and time.monotonic() < until:
+        time.sleep(0.05)
+    watcher = RemoteInstrument(server.address)
+    while watcher.ping()["running"] and time.monotonic() < until:
+        time.sleep(0.05)
+    assert watcher.lookup("long") is None  # of 50 s of beam
+    assert watcher.ping()["running"] is None
+    watcher.close()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    safe = next(line for line in lines if line["what"] == "made safe")
+    assert "nothing was heard" in safe["reason"]
+    assert not safe["wrong"]
+    assert server.end() == 0
+
+
+@needs_nion
+def test_a_campaign_tunes_our_bench_through_nions_stack(serve: Callable[[str], Served], tmp_path: Path) -> None:
+    server = serve("make_tuning")
+    chosen = ["campaign=tune_aberrations", "instrument=remote", f"instrument.address={server.address}"]
+    quiet = ["instrument.patience_s=60", "tracking=off", "report=false", "budget.steps=5", f"runs={tmp_path / 'runs'}"]
+    result = campaign.run(compose([*chosen, *quiet, "seed=1"]))
+    assert result.status == "finished", result.message
+    with open_reader(result.folder / "journal.sqlite") as reader:
+        assert not list(reader.events(kinds=("failed",)))
+    assert server.end() == 0
+
+
+def test_nions_aberrations_have_the_same_phase() -> None:
+    for name, (controls, factor) in ABERRATIONS.items():
+        k = INDEX[name]
+        order, turns = int(ORDER[k]), int(SYMMETRY[k])
+        assert all(control.startswith(f"C{order}{turns}") for control in controls)
+        assert len(controls) == (1 if turns == 0 else 2)
+        # theirs: theta^(n+1) / (n + 1) times the coefficient; ours: theta^(n+1) times FACTOR
+        assert factor / (order + 1) == pytest.approx(FACTOR[k])
+
+
+def test_a_site_map_is_read_and_a_wrong_key_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "site.json"
+    path.write_text('{"blanker": "BB", "stage": ["SX", "SY"], "aberrations": {"C1": [["Focus"], -1.0]}}')
+    site = read_site(path)
+    assert site == Site(blanker="BB", stage=("SX", "SY"), aberrations={"C1": (("Focus",), -1.0)})
+    assert {"BB", "SX", "SY", "Focus"} <= set(site.controls)
+    path.write_text('{"blankr": "BB"}')
+    with pytest.raises(Exception, match="a site map has the keys"):
+        read_site(path)
