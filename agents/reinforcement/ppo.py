@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from agents.protocol import AgentError
 from agents.reinforcement.policy import Policy, Signature
 from physics_priors.bounds import Bounds
 
@@ -55,10 +56,14 @@ class PPO:
 
         torch.set_num_threads(1)
         shape = {"net_arch": {"pi": self._layers, "vf": self._layers}}
-        own = dict(self._own)
-        own["batch_size"] = min(int(own["batch_size"]), int(own["n_steps"]) * environments.num_envs)
+        brought = int(self._own["n_steps"]) * environments.num_envs
+        if self._own["batch_size"] > brought:
+            raise AgentError(
+                f"trainer.batch_size={self._own['batch_size']} is more than the {brought} steps that trainer.rollout times "
+                "copies bring: lower it, or raise one of the others"
+            )
         self._model = Learner(
-            "MlpPolicy", self._standardised(environments), seed=seed, device="cpu", policy_kwargs=shape, **own
+            "MlpPolicy", self._standardised(environments), seed=seed, device="cpu", policy_kwargs=shape, **self._own
         )
 
     def restore(self, environments: Any, folder: Path) -> None:

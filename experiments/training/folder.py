@@ -13,6 +13,8 @@ from experiments.config import ConfigError
 
 KEPT = 2
 """Checkpoints that are kept, the newest ones."""
+SUMMARY = "summary.json"
+"""Written last, when a training is finished."""
 _CURVE = "progress.csv"
 
 

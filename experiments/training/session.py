@@ -36,9 +36,9 @@ def train(settings: TrainSettings, say: Say) -> Trained:
     """Train a fresh learner; raises ConfigError where the parts do not fit."""
     parts = build_training(settings)
     copies = _copies(settings, parts)
+    parts.trainer.begin(copies, settings.seed)
     folder = folders.new_folder(settings.runs, settings.name, settings.seed)
     folders.write_yaml(folder / "config.yaml", to_plain(settings))
-    parts.trainer.begin(copies, settings.seed)
     return _Session(settings, parts, copies, folder, say).run()
 
 
@@ -52,6 +52,10 @@ def resume(folder: Path, say: Say) -> Trained:
     if not (folder / "config.yaml").is_file():
         raise ConfigError(f"{folder} holds no training: there is no config.yaml in it")
     settings = from_plain(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    if (folder / places.SUMMARY).is_file():
+        row = places.rows(folder)[-1]
+        say(f"{folder} is finished after {row['steps']:.0f} steps: it is left as it is")
+        return Trained(folder, int(row["steps"]), True, row)
     checkpoint = places.last_checkpoint(folder)
     reached = int(checkpoint.name)
     places.drop_rows_after(folder, reached)
@@ -127,4 +131,4 @@ class _Session:
         self._policy().save(self.folder / "policy.npz")
         draw(places.rows(self.folder), self.folder / "curve.png")
         content = {"name": self.settings.name, "seed": self.settings.seed, "versions": provenance.versions()}
-        folders.write_json(self.folder / "summary.json", {**content, **row})
+        folders.write_json(self.folder / places.SUMMARY, {**content, **row})

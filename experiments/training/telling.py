@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.config.composing import to_plain
 from experiments.tracking import address, runs
+from experiments.tracking.projector import METRICS_PER_BATCH, PARAMETERS_PER_BATCH
 from experiments.tracking.retry import one_line
 from experiments.tracking.rows import clean, flatten
 from experiments.tracking.store import Store, connect
@@ -30,32 +31,57 @@ def tell(settings: TrainSettings, trained: Trained) -> str:
 
 
 def _told(settings: TrainSettings, trained: Trained, store: Store) -> str:
-    from mlflow.entities import Metric, Param
-
     own = {_TAG: trained.folder.name, runs.KIND: "training"}
     condition = f"tags.`{_TAG}` = '{trained.folder.name}'"
     with store.lock:
         run = runs.find_or_create(store, condition, trained.folder.name, _now_ms(), own)[0]
-    run_id = str(run.info.run_id)
-    parameters = [Param(name, text) for name, text in flatten(to_plain(settings)).items()]
-    metrics = [
-        Metric(clean(name), value, _now_ms(), int(row["steps"]))
-        for row in places.rows(trained.folder)
-        for name, value in row.items()
-        if name != "steps" and math.isfinite(value)
-    ]
-    store.client.log_batch(run_id, metrics=metrics[:1000], params=parameters[:100])
+        run_id = str(run.info.run_id)
+        if run.info.status != "FINISHED":
+            _send(settings, trained, store, run_id)
+        version = _registered(settings, store, run_id)
+        runs.tell(store, run_id, "FINISHED", _now_ms())
+    return version
+
+
+def _send(settings: TrainSettings, trained: Trained, store: Store, run_id: str) -> None:
+    """Settings, curve and files; what arrived before is not sent again."""
+    from mlflow.entities import Param
+
+    known = store.client.get_run(run_id).data.params
+    parameters = [Param(name, text) for name, text in flatten(to_plain(settings)).items() if name not in known]
+    for first in range(0, len(parameters), PARAMETERS_PER_BATCH):
+        store.client.log_batch(run_id, params=parameters[first : first + PARAMETERS_PER_BATCH])
+    metrics = _metrics(trained, store, run_id)
+    for first in range(0, len(metrics), METRICS_PER_BATCH):
+        store.client.log_batch(run_id, metrics=metrics[first : first + METRICS_PER_BATCH])
     for name in ("policy.npz", "curve.png", "config.yaml", "summary.json", "progress.csv"):
         if (trained.folder / name).is_file():
             store.client.log_artifact(run_id, str(trained.folder / name), "policy" if name == "policy.npz" else None)
-    runs.tell(store, run_id, "FINISHED", _now_ms())
-    return _registered(settings, store, run_id)
+
+
+def _metrics(trained: Trained, store: Store, run_id: str) -> list[Any]:
+    """What of the curve has not arrived yet."""
+    from mlflow.entities import Metric
+
+    rows = places.rows(trained.folder)
+    names = sorted({name for row in rows for name in row} - {"steps"})
+    arrived = {name: {m.step for m in store.client.get_metric_history(run_id, clean(name))} for name in names}
+    return [
+        Metric(clean(name), value, _now_ms(), int(row["steps"]))
+        for row in rows
+        for name, value in row.items()
+        if name != "steps" and math.isfinite(value) and int(row["steps"]) not in arrived[name]
+    ]
 
 
 def _registered(settings: TrainSettings, store: Store, run_id: str) -> str:
+    """The version that was made of the run, now or before."""
     from mlflow.exceptions import MlflowException
 
     name = _name(settings)
+    for known in store.client.search_model_versions(f"run_id='{run_id}'"):
+        if known.name == name:
+            return str(known.version)
     try:
         store.client.create_registered_model(name)
     except MlflowException as error:

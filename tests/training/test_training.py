@@ -9,15 +9,20 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
+from agents.protocol import AgentError
 from agents.reinforcement.policy import load
 from environments.tasks.find_peak import FindPeak
 from environments.vector import VectorEnvironment
 from experiments.cli.app import main
 from experiments.config import ConfigError
+from experiments.config.composing import to_plain
+from experiments.tracking import address
+from experiments.tracking.rows import flatten
+from experiments.tracking.store import connect
 from experiments.training import folder as places
-from experiments.training import session
+from experiments.training import session, telling
 from experiments.training.environments import Copies
-from experiments.training.evaluation import evaluate
+from experiments.training.evaluation import HELD_OUT, environment_of, evaluate
 from experiments.training.settings import TrainSettings, build_training, compose_training
 from instruments.twins.flat import Flat
 
@@ -82,6 +87,12 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path, monkeypatch) -
     assert steps[0] == stopped.steps
     assert len(set(steps)) == len(steps)
     assert len(places.checkpoints(trained.folder)) <= places.KEPT
+    before = {path: path.stat().st_mtime_ns for path in trained.folder.rglob("*")}
+    again = session.resume(trained.folder, said.append)
+    assert again.finished
+    assert again.steps == trained.steps
+    assert "left as it is" in said[-1]
+    assert {path: path.stat().st_mtime_ns for path in trained.folder.rglob("*")} == before
 
 
 def test_a_checkpoint_is_whole_or_not_there(tmp_path) -> None:
@@ -130,3 +141,34 @@ def test_what_cannot_be_trained_is_one_line(overrides, said, tmp_path, capsys) -
     error = capsys.readouterr().err.strip()
     assert said in error
     assert "\n" not in error
+
+
+def test_mlflow_is_told_once_however_often(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(telling, "METRICS_PER_BATCH", 5)
+    monkeypatch.setattr(telling, "PARAMETERS_PER_BATCH", 7)
+    wanted = settings("steps=3000", "evaluate_every=2048", f"runs={tmp_path}", "tracking.enabled=true")
+    trained = session.train(wanted, silent)
+    said = [telling.tell(wanted, trained) for _ in range(2)]
+    assert said[0] == said[1]
+    assert said[0].endswith("models:/train_find_peak/1")
+    uri = address.resolve(wanted.tracking, tmp_path / wanted.name)
+    store = connect(uri, wanted.tracking.experiment, tmp_path)
+    (run,) = store.search(f"tags.`probewright.training` = '{trained.folder.name}'")
+    assert set(run.data.params) == set(flatten(to_plain(wanted)))
+    history = store.client.get_metric_history(run.info.run_id, "return")
+    assert [m.step for m in history] == [int(row["steps"]) for row in places.rows(trained.folder)]
+
+
+def test_a_batch_that_no_rollout_fills_is_refused_and_leaves_nothing(tmp_path) -> None:
+    with pytest.raises(AgentError, match=r"trainer.batch_size=129 is more than the 128 steps"):
+        session.train(settings("copies=2", "trainer.batch_size=129", f"runs={tmp_path}"), silent)
+    assert not list(tmp_path.iterdir())
+
+
+def test_held_out_seeds_are_never_drawn_in_training() -> None:
+    wanted = settings()
+    environment = environment_of(wanted, build_training(wanted), 4, AutoresetMode.SAME_STEP)
+    environment.reset(seed=2**31 - 1)
+    drawn = [environment._seed(row, None) for row in range(4) for _ in range(2000)]
+    assert max(drawn) < 2**31 + wanted.copies < HELD_OUT
+    environment.reset(seed=HELD_OUT)
