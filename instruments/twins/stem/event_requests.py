@@ -274,8 +274,9 @@ def _result(
     beam_s: Floats, idle_s: float, where: Floats,
 ) -> ResultBatch:  # fmt: skip
     units = core.describe().channels[kind]
-    cost = core.cost(world, beam_s, idle_s)
-    return ResultBatch(kind, values, units, axes, np.ones(len(beam_s), dtype=bool), cost, where)
+    cost, done = core.cost(world, beam_s, idle_s), np.empty(len(beam_s), dtype=bool)
+    done.fill(True)
+    return ResultBatch(kind, values, units, axes, done, cost, where)
 
 
 def _longest(batch: RequestBatch) -> Floats:

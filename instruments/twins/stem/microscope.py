@@ -255,9 +255,9 @@ class StemMicroscope:
 
     def cost(self, world: World, beam_s: Floats, idle_s: float) -> CostBatch:
         """Costs of `beam_s` [B] on the sample and `idle_s` more, which count too where there is no blanker."""
-        on_s = beam_s if self.blanker else beam_s + idle_s
-        nothing = np.zeros(len(beam_s))
-        return CostBatch(beam_s + idle_s, world.moving[:, CURRENT] * ELECTRONS_PER_PA_S * on_s, nothing, nothing)
+        seconds, nothing = beam_s + idle_s if idle_s else beam_s, np.zeros(len(beam_s))
+        on_s = beam_s if self.blanker else seconds
+        return CostBatch(seconds, world.moving[:, CURRENT] * (ELECTRONS_PER_PA_S * on_s), nothing, nothing)
 
     @cached_property
     def sites(self) -> Sites:
