@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.protocol import AgentError
+from agents.reinforcement.physics import Physics
 
 Floats = NDArray[np.float64]
-FORMAT = 1
+FORMAT = 2
 _REGISTRY = "sqlite:///{}/runs/mlflow.db"
 
 
@@ -47,7 +48,10 @@ class Signature:
 
 @dataclass(frozen=True)
 class Policy:
-    """Layers (weight [out, in], bias [out]) with tanh between them, on observations standardised and clipped."""
+    """Layers (weight [out, in], bias [out]) with `between` between them, on observations standardised and clipped.
+
+    `squashed` outputs go through tanh onto the bounds. `physics` says what outputs mean to the task.
+    """
 
     signature: Signature
     layers: tuple[tuple[Floats, Floats], ...]
@@ -56,17 +60,30 @@ class Policy:
     clip: float
     about: Mapping[str, Any]
     """Task, algorithm, steps, seed: for people."""
+    between: Literal["tanh", "relu"] = "tanh"
+    squashed: bool = False
+    physics: Physics = field(default_factory=Physics)
 
     def act(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """The most likely action [B, d] (or [B] choices) for observations by name, each [B, ...]."""
         values = np.clip((self.signature.flat(observation) - self.mean) / self.std, -self.clip, self.clip)
         for weight, bias in self.layers[:-1]:
-            values = np.tanh(values @ weight.T + bias)
+            values = values @ weight.T + bias
+            values = np.tanh(values) if self.between == "tanh" else np.maximum(values, 0.0)
         weight, bias = self.layers[-1]
-        values = values @ weight.T + bias
-        if self.signature.choices is not None:
-            return np.asarray(values.argmax(-1))
-        return np.clip(values, self.signature.low, self.signature.high)
+        low, high = np.array(self.signature.low), np.array(self.signature.high)
+        put_out = self._put_out(observation, values @ weight.T + bias)
+        return self.physics.actions(observation, put_out, low, high)
+
+    def _put_out(self, observation: Mapping[str, NDArray[Any]], values: Floats) -> NDArray[Any]:
+        wanted = np.array(self.signature.low), np.array(self.signature.high), self.signature.choices
+        low, high, choices = self.physics.outputs(*wanted)
+        if choices is not None:
+            allowed = self.physics.allowed(observation)
+            return np.asarray((values if allowed is None else np.where(allowed, values, -np.inf)).argmax(-1))
+        if self.squashed:
+            values = low + 0.5 * (high - low) * (np.tanh(values) + 1.0)
+        return np.clip(values, low, high)
 
     def save(self, path: Path) -> None:
         """Write it as one .npz file, whole or not at all."""
@@ -79,7 +96,9 @@ class Policy:
             "high": list(self.signature.high),
             "choices": self.signature.choices,
         }
-        said = {"format": FORMAT, "signature": signature, "clip": self.clip, "about": dict(self.about)}
+        network = {"clip": self.clip, "between": self.between, "squashed": self.squashed}
+        said = {"format": FORMAT, "signature": signature, **network, "physics": asdict(self.physics)}
+        said["about"] = dict(self.about)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         with temporary.open("wb") as file:
             np.savez_compressed(file, said=np.array(json.dumps(said)), **arrays)
@@ -110,7 +129,9 @@ def _read(said: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Policy:
     signature = Signature(observation, tuple(described["low"]), tuple(described["high"]), described["choices"])
     count = sum(name.startswith("weight_") for name in arrays)
     layers = tuple((arrays[f"weight_{i}"], arrays[f"bias_{i}"]) for i in range(count))
-    return Policy(signature, layers, arrays["mean"], arrays["std"], float(said["clip"]), said["about"])
+    physics = Physics(**said["physics"])
+    network = float(said["clip"]), said["about"], said["between"], bool(said["squashed"])
+    return Policy(signature, layers, arrays["mean"], arrays["std"], *network, physics)
 
 
 def _registered(where: str) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from agents.reinforcement.physics import Physics
 from agents.reinforcement.policy import Policy, Signature
 
 
@@ -15,6 +16,16 @@ class Trainer(Protocol):
     @property
     def name(self) -> str:
         """Of the algorithm."""
+        ...
+
+    @property
+    def gamma(self) -> float:
+        """Discount of a step."""
+        ...
+
+    @property
+    def masks(self) -> bool:
+        """Whether it keeps to the choices that physics allows."""
         ...
 
     def begin(self, environments: Any, seed: int) -> None:
@@ -34,7 +45,7 @@ class Trainer(Protocol):
         """Environment steps so far."""
         ...
 
-    def policy(self, signature: Signature, about: Mapping[str, Any]) -> Policy:
+    def policy(self, signature: Signature, about: Mapping[str, Any], physics: Physics) -> Policy:
         """What was learned so far."""
         ...
 

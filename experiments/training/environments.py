@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
+from agents.reinforcement.physics import Physics
 from agents.reinforcement.policy import Signature
 from environments.vector import VectorEnvironment
 
@@ -28,16 +29,22 @@ def signature_of(environment: VectorEnvironment) -> Signature:
 
 
 class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types
-    """A VectorEnvironment behind the interface of Stable-Baselines3; it must reset rows in the step they end in."""
+    """A VectorEnvironment behind the interface of Stable-Baselines3; it must reset rows in the step they end in.
 
-    def __init__(self, environment: VectorEnvironment, seed: int) -> None:
+    A learner's outputs become actions, and rewards are shaped, as `physics` says, with the learner's discount `gamma`.
+    """
+
+    def __init__(
+        self, environment: VectorEnvironment, seed: int, physics: Physics | None = None, gamma: float = 0.99
+    ) -> None:
         if environment.autoreset_mode != AutoresetMode.SAME_STEP:
             raise ValueError("a learner wants rows that are reset in the step they end in: AutoresetMode.SAME_STEP")
         self.environment, self.signature = environment, signature_of(environment)
         self._seed: int | None = seed
         size = sum(int(np.prod(shape)) for _, shape in self.signature.observation)
         observed = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
-        super().__init__(environment.num_envs, observed, environment.single_action_space)
+        self.physics, self._gamma = physics or Physics(), gamma
+        super().__init__(environment.num_envs, observed, self._outputs())
         self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, np.int64)
         self.finished: list[tuple[float, int, bool]] = []
         """Return, length and whether the task was completed, of every episode since it was last emptied."""
@@ -46,10 +53,11 @@ class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types
         observation, _ = self.environment.reset(seed=self._seed)
         self._seed = None
         self._returns[:], self._lengths[:] = 0.0, 0
+        self._seen = observation
         return self._flat(observation)
 
     def step_async(self, actions: NDArray[Any]) -> None:
-        self._actions = actions
+        self._actions = self.physics.actions(self._seen, actions, *self._bounds)
 
     def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         observation, reward, terminated, truncated, info = self.environment.step(self._actions)
@@ -57,9 +65,18 @@ class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types
         self._returns += reward
         self._lengths += 1
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        shaped = reward + self._shaping(observation, terminated, ended, info) if self.physics.potential else reward
         for row in np.flatnonzero(ended):
             infos[row] = self._ending(info["final_obs"][row], bool(terminated[row]), int(row))
-        return self._flat(observation), reward.astype(np.float32), ended, infos
+        self._seen = observation
+        return self._flat(observation), shaped.astype(np.float32), ended, infos
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Choices [B, n] that physics allows now; NotImplementedError where it masks nothing."""
+        allowed = self.physics.allowed(self._seen)
+        if allowed is None:
+            raise NotImplementedError("these copies mask nothing: physics.mask=true")
+        return allowed
 
     def close(self) -> None:
         self.environment.close()
@@ -69,16 +86,46 @@ class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types
         return [seed] * self.num_envs
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        return [getattr(self.environment, attr_name)] * len(list(self._get_indices(indices)))
+        if attr_name == "action_masks" and not self.physics.mask:
+            raise AttributeError("these copies mask nothing: physics.mask=true")
+        owner = self if attr_name == "action_masks" else self.environment
+        return [getattr(owner, attr_name)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
         raise NotImplementedError("the copies of a twin share their settings: make another environment")
 
     def env_method(self, method_name: str, *arguments: Any, indices: Any = None, **named: Any) -> list[Any]:
+        if method_name == "action_masks":
+            allowed = self.action_masks()
+            return [allowed[row] for row in self._get_indices(indices)]
         raise NotImplementedError("the copies of a twin are rows of one batch: there is no method of one of them")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         return [False] * len(list(self._get_indices(indices)))
+
+    def _outputs(self) -> gymnasium.Space[Any]:
+        low, high = (np.array(bounds) for bounds in (self.signature.low, self.signature.high))
+        self._bounds = low, high
+        least, most, choices = self.physics.outputs(low, high, self.signature.choices)
+        if choices is not None:
+            return gymnasium.spaces.Discrete(choices)
+        return gymnasium.spaces.Box(least.astype(np.float32), most.astype(np.float32), dtype=np.float32)
+
+    def _shaping(
+        self,
+        observation: Mapping[str, NDArray[Any]],
+        terminated: NDArray[np.bool_],
+        ended: NDArray[np.bool_],
+        info: Mapping[str, Any],
+    ) -> NDArray[np.float64]:
+        """What the potential adds to the rewards: discounted after, less before; it is 0 where a task is over."""
+        after = np.array(self.physics.shaping(observation))
+        rows = np.flatnonzero(ended)
+        if len(rows):
+            last = [info["final_obs"][row] for row in rows]
+            after[rows] = self.physics.shaping({name: np.stack([it[name] for it in last]) for name in last[0]})
+        after[terminated] = 0.0
+        return np.asarray(self._gamma * after - self.physics.shaping(self._seen))
 
     def _ending(self, last: Mapping[str, NDArray[Any]], complete: bool, row: int) -> dict[str, Any]:
         self.finished.append((float(self._returns[row]), int(self._lengths[row]), complete))

@@ -69,7 +69,8 @@ def resume(folder: Path, say: Say) -> Trained:
 def _copies(settings: TrainSettings, parts: TrainParts) -> Any:
     from experiments.training.environments import Copies
 
-    return Copies(environment_of(settings, parts, settings.copies, AutoresetMode.SAME_STEP), settings.seed)
+    environment = environment_of(settings, parts, settings.copies, AutoresetMode.SAME_STEP)
+    return Copies(environment, settings.seed, settings.physics, parts.trainer.gamma)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class _Session:
 
     def _policy(self) -> Any:
         about = {"task": self.parts.task.name, "seed": self.settings.seed, "name": self.settings.name}
-        return self.parts.trainer.policy(self.copies.signature, about)
+        return self.parts.trainer.policy(self.copies.signature, about, self.settings.physics)
 
     def _conclude(self, row: Mapping[str, float]) -> None:
         self._policy().save(self.folder / "policy.npz")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from agents.reinforcement.physics import Physics
 from experiments.config import ConfigError, Tracking
 from experiments.config.checking import Checker
 from experiments.config.composing import Root, compose_config, make, resolved
@@ -38,6 +39,8 @@ class TrainSettings:
     """A checkpoint is written as often."""
     episodes: Annotated[int, Bounds("episodes", 1, 100_000)] = 100
     """Of an evaluation, each on a seed of its own that is never trained on."""
+    physics: Physics = field(default_factory=Physics)
+    """What of physics goes into the policy; all off by default."""
     register_as: str = ""
     """Name in MLflow's model registry; empty: that of the training."""
     runs: Path = Path("runs")
@@ -85,4 +88,9 @@ def build_training(settings: TrainSettings) -> TrainParts:
         raise ConfigError(f"instrument={settings.instrument[TARGET]}: training wants a twin that can be reset")
     if not callable(getattr(trainer, "learn", None)):
         raise ConfigError(f"trainer.{TARGET}={settings.trainer[TARGET]!r} is no trainer: it does not learn")
+    if settings.physics.mask != trainer.masks:
+        raise ConfigError(
+            f"physics.mask={str(settings.physics.mask).lower()} with {trainer.name}: trainer=masked_ppo wants "
+            "physics.action=hops physics.mask=true, and no other learner heeds a mask"
+        )
     return TrainParts(core, task, trainer)

@@ -45,7 +45,7 @@ def test_the_trivial_task_is_learned_and_the_policy_runs_a_campaign(tmp_path, ca
     assert [row["steps"] for row in rows] == sorted(row["steps"] for row in rows)
     untrained = build_training(wanted)
     untrained.trainer.begin(session._copies(wanted, untrained), 0)
-    before = evaluate(untrained.trainer.policy(_signature(wanted), {}), wanted, untrained)
+    before = evaluate(untrained.trainer.policy(_signature(wanted), {}, wanted.physics), wanted, untrained)
     assert rows[-1]["return"] > before.returns.mean() + 3 * before.standard_error
     assert json.loads((trained.folder / "summary.json").read_text())["return"] == pytest.approx(rows[-1]["return"])
     assert (trained.folder / "curve.png").stat().st_size > 5000

@@ -1,0 +1,106 @@
+"""What the learners of Stable-Baselines3 share: standardised observations and rewards, putting down and taking up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from agents.reinforcement.physics import Physics
+from agents.reinforcement.policy import Policy, Signature
+
+_CLIP = 10.0
+
+
+class Learner:
+    """What was saved goes on with the same weights, optimiser, statistics and random numbers, but with fresh episodes.
+
+    So continued training equals an unbroken one in law, not bit for bit.
+    """
+
+    name: ClassVar[str]
+    masks: ClassVar[bool] = False
+    between: ClassVar[Literal["tanh", "relu"]] = "tanh"
+    squashed: ClassVar[bool] = False
+
+    def __init__(self, gamma: float) -> None:
+        self.gamma = gamma
+        self._model: Any = None
+
+    def algorithm(self) -> Any:
+        """The library's class."""
+        raise NotImplementedError
+
+    def arguments(self, environments: Any) -> dict[str, Any]:
+        """Of the library's class, for environments (VecEnv); AgentError where they do not suit it."""
+        raise NotImplementedError
+
+    def linear(self, network: Any) -> list[Any]:
+        """The modules, in order, from observations to the most likely output."""
+        raise NotImplementedError
+
+    def begin(self, environments: Any, seed: int) -> None:
+        import torch
+
+        torch.set_num_threads(1)
+        own = self.arguments(environments)
+        made = self.algorithm()
+        self._model = made("MlpPolicy", self._standardised(environments), seed=seed, device="cpu", **own)
+
+    def restore(self, environments: Any, folder: Path) -> None:
+        import torch
+
+        torch.set_num_threads(1)
+        wrapped = self._standardised(environments)
+        with np.load(folder / "statistics.npz", allow_pickle=False) as stored:
+            for name, running in (("observation", wrapped.obs_rms), ("return", wrapped.ret_rms)):
+                running.mean, running.var = stored[f"{name}_mean"], stored[f"{name}_var"]
+                running.count = float(stored[f"{name}_count"])
+            torch.set_rng_state(torch.from_numpy(stored["torch"]))
+        state = json.loads((folder / "numpy.json").read_text())
+        np.random.set_state((state["kind"], np.array(state["keys"], np.uint32), *state["rest"]))  # noqa: NPY002 (SB3 draws from it)
+        self._model = self.algorithm().load(folder / "model.zip", env=wrapped, device="cpu")
+
+    def learn(self, steps: int) -> Mapping[str, float]:
+        self._model.learn(steps, reset_num_timesteps=False)
+        values = self._model.logger.name_to_value
+        return {name.replace("train/", ""): float(value) for name, value in values.items() if name.startswith("train/")}
+
+    @property
+    def steps(self) -> int:
+        return 0 if self._model is None else int(self._model.num_timesteps)
+
+    def policy(self, signature: Signature, about: Mapping[str, Any], physics: Physics) -> Policy:
+        import torch
+
+        running = self._model.get_env().obs_rms
+        found = [layer for layer in self.linear(self._model.policy) if isinstance(layer, torch.nn.Linear)]
+        layers = tuple((_numbers(layer.weight), _numbers(layer.bias)) for layer in found)
+        std = np.sqrt(running.var + 1e-8)
+        said = {"algorithm": self.name, "steps": self.steps, **about}
+        network = _CLIP, said, self.between, self.squashed
+        return Policy(signature, layers, np.array(running.mean), std, *network, physics)
+
+    def save(self, folder: Path) -> None:
+        import torch
+
+        self._model.save(folder / "model.zip")
+        wrapped = self._model.get_env()
+        statistics: dict[str, Any] = {"torch": torch.get_rng_state().numpy()}
+        for name, running in (("observation", wrapped.obs_rms), ("return", wrapped.ret_rms)):
+            statistics |= {f"{name}_mean": running.mean, f"{name}_var": running.var, f"{name}_count": running.count}
+        np.savez(folder / "statistics.npz", **statistics)
+        kind, keys, *rest = np.random.get_state()  # noqa: NPY002 (SB3 draws from it)
+        (folder / "numpy.json").write_text(json.dumps({"kind": kind, "keys": np.asarray(keys).tolist(), "rest": rest}))
+
+    def _standardised(self, environments: Any) -> Any:
+        from stable_baselines3.common.vec_env import VecNormalize
+
+        return VecNormalize(environments, gamma=self.gamma, clip_obs=_CLIP)
+
+
+def _numbers(parameter: Any) -> Any:
+    return parameter.detach().numpy().astype(np.float64)
