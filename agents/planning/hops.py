@@ -6,6 +6,7 @@ from the dopant in bonds. Lengths here are in nm, the bond being known.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,3 +60,30 @@ def hopped_to(before: Situation, after: Situation, moved: bool) -> int:
     away = np.hypot(*(before.neighbours_nm - way).T)
     nearest = int(np.argmin(away))
     return nearest if away[nearest] < 0.5 * BOND_NM else -1
+
+
+def figures_of(now: Situation) -> dict[str, float]:
+    """What has to be remembered of a situation until its outcome is told."""
+    figures = {"target_x_nm": float(now.target_nm[0]), "target_y_nm": float(now.target_nm[1])}
+    for number, (x, y) in enumerate(now.neighbours_nm):
+        figures |= {f"neighbour_{number}_x_nm": float(x), f"neighbour_{number}_y_nm": float(y)}
+    return figures
+
+
+def situation_of(figures: Mapping[str, float]) -> Situation | None:
+    """The situation of a decision; None where another agent or a person took it."""
+    if "target_x_nm" not in figures or "x_nm" not in figures:
+        return None
+    there = [n for n in range(3) if f"neighbour_{n}_x_nm" in figures]
+    near = [(figures[f"neighbour_{n}_x_nm"], figures[f"neighbour_{n}_y_nm"]) for n in there]
+    return Situation(np.array(near), np.array([figures["target_x_nm"], figures["target_y_nm"]]), 1.0)
+
+
+def went_to(before: Situation, observation: Observation, distance_bonds: float) -> int:
+    """Which neighbour the dopant went to; -1 where that cannot be told. `distance_bonds` is what is left to the target.
+
+    A target changes when it is reached: then it was a neighbour, and the dopant went there.
+    """
+    if distance_bonds < 0.5:
+        return before.wanted
+    return hopped_to(before, situation(observation), True)

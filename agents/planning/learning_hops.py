@@ -1,189 +1,131 @@
 """Move a dopant and learn the law of its hops meanwhile: how often, where to aim, and by how much the beam is off.
 
-The belief is over the parameters of the human prior's law and the beam's offset (`physics_priors.beam.hop.HOP`), as
-particles; every dwell is data, one without a hop too. Where the trace ended the dwell the hop is stamped, else only its
-having been is known. The beam is parked where the belief expects most: the rate to the wanted neighbour, less
-`caution` times the rates to the others, averaged over the particles. A constructor with `parameters` is told the law
-and learns nothing: the oracle.
+The belief (`hop_belief`) begins with the published law in all likelihood, and with others beside it (`hop_prior`).
+Every dwell is data, one without a hop too: where the trace ended the dwell the hop is stamped, else only its having
+been is known. Place and dwell are those that bring most progress per second over draws of the belief (`hop_plan`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.planning.greedy_hops import GreedyHops
-from agents.planning.hops import Situation, hopped_to, situation
+from agents.planning.hop_belief import Dwell, HopBelief
+from agents.planning.hop_plan import Plan, best
+from agents.planning.hop_prior import NAMES, accounts
+from agents.planning.hops import figures_of, situation, situation_of, went_to
 from agents.protocol import AgentError, Decision, Observation, Problem, Transition
-from physics_priors.beam.events import stamped
-from physics_priors.beam.hop import BOND_NM, HOP
-from physics_priors.beam.hop_model import HopModel
-from physics_priors.bounds import Bounds
-from physics_priors.distributions import Gamma
-from physics_priors.posterior import Particles
+from agents.remembering import Remembering
+from physics_priors.bounds import POSITIVE_S, Bounds
 
 Floats = NDArray[np.float64]
-_FAR_NM = 10.0
-"""Where a neighbour is put that is not there: the law gives it no rate."""
+DWELLS: Final = np.linspace(-1.0, 1.0, 6)
+"""The dwells that are weighed, on the task's logarithmic scale."""
+_BETWEEN_S: Final = 1.0
+"""What is lost with every dwell, before the first was told."""
+_SHOWN: Final = 2000
 
 
-class LearningHops(GreedyHops):
-    """See the module's text. Data are kept as arrays, so that a state can be saved and restored."""
+class LearningHops(Remembering):
+    """See the module's text. The range of dwells must be the task's, on which the scale of actions rests."""
 
     def __init__(
         self,
-        particles: Annotated[int, Bounds("particles", 10, 100_000)] = 600,
-        caution: Annotated[float, Bounds("", 0.0, 100.0)] = 1.0,
-        dwell: Annotated[float, Bounds("", -1.0, 1.0)] = 1.0,
+        trust: Annotated[float, Bounds("", 0.0, 1.0, open_low=True, open_high=True)] = 0.7,
+        particles: Annotated[int, Bounds("particles", 30, 100_000)] = 600,
+        draws: Annotated[int, Bounds("draws", 1, 10_000)] = 80,
         watched: bool = True,
-        parameters: tuple[float, ...] | None = None,
+        shortest_s: Annotated[float, POSITIVE_S] = 0.15,
+        longest_s: Annotated[float, POSITIVE_S] = 15.0,
     ) -> None:
-        """`watched`: a dwell that was shorter than its longest was ended by the hop itself."""
-        super().__init__(dwell=dwell)
-        if parameters is not None and len(parameters) != len(HOP):
-            raise AgentError(f"parameters must be {len(HOP)} numbers: {', '.join(HOP.names)}")
-        self.particles, self.caution, self.watched = particles, caution, watched
-        self.parameters = None if parameters is None else tuple(float(v) for v in parameters)
+        """`trust`: prior probability that the published law holds. `watched`: a dwell that was shorter than its
+        longest was ended by the hop itself.
+        """
+        if not shortest_s < longest_s:
+            raise AgentError(f"shortest_s={shortest_s:g} must be below longest_s={longest_s:g}")
+        self.trust, self.particles, self.draws, self.watched = trust, particles, draws, watched
+        self.dwells_s = shortest_s * (longest_s / shortest_s) ** (0.5 * (DWELLS + 1.0))
 
     def begin(self, problem: Problem, seed: int) -> None:
+        if np.shape(problem.low) != (3,):
+            raise AgentError(f"{type(self).__name__} needs actions (x, y, dwell), not of shape {np.shape(problem.low)}")
         super().begin(problem, seed)
-        self.belief = Particles(HOP, self.particles, seed=self.seed)
-        self.model = HopModel()
-        self.counted = np.zeros(2)
-        """Hops, and seconds of dwells."""
-        self.longest_s = 0.0
+        self.belief = HopBelief(accounts(self.trust), self.particles, self.seed)
+        self.between = np.zeros(2)
+        """Seconds lost between dwells, and how many there were."""
 
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
     ) -> Decision:
         now = situation(observation)
-        place, expected = self._best(now)
-        beam = now.action(place, self.dwell)
-        reason = f"the rate expected to the wanted neighbour is {expected:.3g} per second"
-        figures = {"expected_rate_s": expected, "x_nm": float(place[0]), "y_nm": float(place[1])}
-        return Decision(beam, reason, figures={**figures, **_figures_of(now)})
+        uniforms = (np.arange(self.draws) + self.generator(pending).uniform()) / self.draws
+        plan = best(now, self.belief.draws(uniforms), self.dwells_s, self._between_s(), self.watched)
+        action = now.action(plan.beam_nm, float(DWELLS[plan.dwell]))
+        figures = {"x_nm": float(plan.beam_nm[0]), "y_nm": float(plan.beam_nm[1])}
+        figures |= {"longest_s": float(self.dwells_s[plan.dwell]), "bonds_per_s": plan.bonds_per_s}
+        return Decision(action, self._reason(plan), figures={**figures, **figures_of(now)})
 
     def tell(self, transition: Transition) -> None:
         super().tell(transition)
-        if self.parameters is not None or not np.isfinite(transition.value):
-            return
-        figures = transition.decision.figures
-        before = _situation_of(figures)
-        if before is None:
-            return
         seconds, moved = (float(v) for v in np.asarray(transition.observation["last"], dtype=np.float64))
-        if seconds <= 0.0:
+        if not np.isfinite(transition.value) or seconds <= 0.0:
             return
-        if not moved:
-            self.longest_s = max(self.longest_s, seconds)
-        to = -1
-        if moved:
-            to = _nearest_way(before, transition)
-            if to < 0:
-                return
-        self.counted = self.counted + np.array([moved, seconds])
-        self._learn(before, np.array([figures["x_nm"], figures["y_nm"]]), seconds, to)
+        self.between = self.between + np.array([max(transition.seconds - seconds, 0.0), 1.0])
+        dwell = self._dwell(transition, seconds, moved > 0)
+        if dwell is not None:
+            self.belief.learn(dwell)
 
     def beliefs(self) -> Mapping[str, Any]:
-        """Means and 95 % intervals of the law's parameters, particles, and the Gamma posterior of the plain rate."""
-        if not self.counted[1]:
+        """Means and 95 % intervals of the parameters, draws of them, and how probable the published law is."""
+        data = self.belief.data
+        if not len(data):
             return {}
-        plain = stamped(Gamma(0.5, 1.0), np.array([self.counted[0]]), np.array([self.counted[1]]))
+        theta = self.belief.draws((np.arange(_SHOWN) + 0.5) / _SHOWN)
         return {
-            "names": list(HOP.names),
-            "mean": self.belief.mean(),
-            "interval_95": self.belief.interval(),
-            "particles": self.belief.theta,
-            "weight": self.belief.weight,
-            "hops": float(self.counted[0]),
-            "dwell_s": float(self.counted[1]),
-            "gamma_shape": plain.shape,
-            "gamma_rate_s": plain.rate,
+            "names": list(NAMES),
+            "mean": theta.mean(0),
+            "interval_95": np.quantile(theta, [0.025, 0.975], axis=0).T,
+            "particles": theta,
+            "weight": np.full(_SHOWN, 1.0 / _SHOWN),
+            "hops": float((data[:, 9] != -1).sum()),
+            "dwell_s": float(data[:, 8].sum()),
+            "published": self.belief.probability(0),
         }
 
     def state(self) -> dict[str, Any]:
-        own = {name: np.array(getattr(self.belief, name)) for name in ("z", "log_weight")}
-        data = {f"design_{k}": np.array(v) for k, v in self.belief.design.items()}
-        data |= {f"outcome_{k}": np.array(v) for k, v in self.belief.outcome.items()}
-        extra = {"updates": self.belief.updates, "counted": self.counted.copy(), "longest_s": self.longest_s}
-        return {**super().state(), **own, **data, **extra}
+        return {**super().state(), "dwells": self.belief.data.copy(), "between": self.between.copy()}
 
     def restore(self, state: dict[str, Any]) -> None:
+        """The belief is learned again from the dwells in the state: the same numbers, bit for bit."""
         super().restore(state)
-        parts = {
-            part: {k.removeprefix(f"{part}_"): np.array(v) for k, v in state.items() if k.startswith(f"{part}_")}
-            for part in ("design", "outcome")
-        }
-        self.belief = Particles(
-            HOP,
-            self.particles,
-            seed=self.seed,
-            z=np.array(state["z"]),
-            log_weight=np.array(state["log_weight"]),
-            updates=int(state["updates"]),
-            design=parts["design"],
-            outcome=parts["outcome"],
-        )
-        self.counted, self.longest_s = np.array(state["counted"], dtype=np.float64), float(state["longest_s"])
+        self.between = np.array(state["between"], dtype=np.float64)
+        self.belief = HopBelief(accounts(self.trust), self.particles, self.seed)
+        for row in np.array(state["dwells"], dtype=np.float64):
+            self.belief.take(row)
 
-    def _best(self, now: Situation) -> tuple[Floats, float]:
-        """The best place of the beam, from the dopant, and the rate to the wanted neighbour that is expected there."""
-        way = now.neighbours_nm[now.wanted]
-        across = np.array([-way[1], way[0]])
-        grid = np.stack(np.meshgrid(np.linspace(0.45, 1.25, 17), np.linspace(-0.35, 0.35, 15), indexing="ij"), -1)
-        places = grid.reshape(-1, 2) @ np.stack([way, across])
-        theta, weight = self._theta()
-        near = np.repeat(now.neighbours_nm[None], len(places), axis=0)
-        rates = self.model.rates_per_s(theta, {"beam_nm": places, "neighbours_nm": near})
-        mean = np.tensordot(weight, rates, axes=1)
-        score = (1.0 + self.caution) * mean[:, now.wanted] - self.caution * mean.sum(-1)
-        best = int(np.argmax(score))
-        return places[best], float(mean[best, now.wanted])
+    def _between_s(self) -> float:
+        return float(self.between[0] / self.between[1]) if self.between[1] else _BETWEEN_S
 
-    def _theta(self) -> tuple[Floats, Floats]:
-        """Parameters [n, 5] and their weights: a part of the particles is enough to aim by."""
-        if self.parameters is not None:
-            return np.array([self.parameters]), np.ones(1)
-        theta, weight = self.belief.theta, self.belief.weight
-        kept = np.argsort(-weight, kind="stable")[:150]
-        return theta[kept], weight[kept] / weight[kept].sum()
+    def _reason(self, plan: Plan) -> str:
+        told = f"{plan.bonds_per_s:.3g} bonds per second are expected with dwells of {self.dwells_s[plan.dwell]:.3g} s"
+        return f"{told}; the published law holds with {self.belief.probability(0):.0%}"
 
-    def _learn(self, before: Situation, beam: Floats, seconds: float, to: int) -> None:
-        near = np.full((1, 3, 2), _FAR_NM)
-        near[0, : len(before.neighbours_nm)] = before.neighbours_nm[:3]
-        design = {"beam_nm": beam[None], "neighbours_nm": near, "seconds": np.array([seconds])}
-        under = int(np.argmin(np.hypot(*(near[0] - beam).T)))
-        early = self.watched and to == under and (self.longest_s == 0.0 or seconds < 0.999 * self.longest_s)
-        outcome = {"neighbour": np.array([to]), "stamped": np.array([early])}
-        self.belief = self.belief.updated(self.model, design, outcome)
-
-
-def _figures_of(now: Situation) -> dict[str, float]:
-    """What has to be remembered of a situation until its outcome is told."""
-    figures = {"target_x_nm": float(now.target_nm[0]), "target_y_nm": float(now.target_nm[1])}
-    for number, (x, y) in enumerate(now.neighbours_nm):
-        figures |= {f"neighbour_{number}_x_nm": float(x), f"neighbour_{number}_y_nm": float(y)}
-    return figures
-
-
-def _situation_of(figures: Mapping[str, float]) -> Situation | None:
-    """The situation of a decision; None where another agent or a person took it."""
-    if "target_x_nm" not in figures or "x_nm" not in figures:
-        return None
-    there = [n for n in range(3) if f"neighbour_{n}_x_nm" in figures]
-    near = [(figures[f"neighbour_{n}_x_nm"], figures[f"neighbour_{n}_y_nm"]) for n in there]
-    return Situation(np.array(near), np.array([figures["target_x_nm"], figures["target_y_nm"]]), 1.0)
-
-
-def _nearest_way(before: Situation, transition: Transition) -> int:
-    """Which neighbour the dopant went to; -1 where that cannot be told.
-
-    A target changes when it is reached: then it was a neighbour, and the dopant went there.
-    """
-    to = hopped_to(before, situation(transition.observation), True)
-    if to < 0 and np.hypot(*(before.neighbours_nm[before.wanted] - before.target_nm)) < 0.5 * BOND_NM:
-        return before.wanted
-    return to
+    def _dwell(self, transition: Transition, seconds: float, moved: bool) -> Dwell | None:
+        """What was seen; None where another agent or a person chose, and the beam's place is not known."""
+        figures = transition.decision.figures
+        before = situation_of(figures)
+        if before is None or "longest_s" not in figures:
+            return None
+        if seconds > 2.0 * figures["longest_s"]:
+            raise AgentError(
+                f"a dwell of at most {figures['longest_s']:.3g} s lasted {seconds:.3g} s: "
+                "set the agent's shortest_s and longest_s to the task's"
+            )
+        beam = np.array([figures["x_nm"], figures["y_nm"]])
+        to = went_to(before, transition.observation, transition.value) if moved else -1
+        under = int(np.argmin(np.hypot(*(before.neighbours_nm - beam).T)))
+        early = self.watched and to == under and seconds < 0.99 * figures["longest_s"]
+        return Dwell(beam, before.neighbours_nm, seconds, to if to >= 0 or not moved else -2, early)

@@ -20,7 +20,7 @@ from instruments.errors import NotSupported, OutOfReach
 from instruments.twins.flat import Flat
 from instruments.twins.stem.microscope import StemMicroscope
 from instruments.twins.stem.samples import Graphene
-from physics_priors.beam.hop import HOP, HopLaw
+from physics_priors.beam.hop import HopLaw
 
 SMALL = Graphene(3.0, 3.0, silicon=1)
 CALM: dict[str, Any] = {
@@ -143,7 +143,7 @@ def test_the_greedy_agent_aims_short_of_the_neighbour_nearest_to_the_target() ->
 
 
 def test_the_learning_agent_finds_the_rate_and_the_offset_of_the_beam() -> None:
-    agent = LearningHops(particles=500)
+    agent = LearningHops(trust=0.2)
     core = dataclasses.replace(calm(), aim_nm=0.03)
     _, steps, _, env = played(core, MoveDopant(goals=12, tries=80), agent, 3)
     truth, beliefs = env.instrument.truth(), agent.beliefs()
@@ -165,19 +165,6 @@ def test_the_learning_agent_survives_save_and_restore() -> None:
     observation = env._observation()
     np.testing.assert_array_equal(agent.act(observation).action, again.act(observation).action)
     np.testing.assert_array_equal(agent.beliefs()["mean"], again.beliefs()["mean"])
-
-
-def test_the_oracle_is_told_the_law() -> None:
-    law = HopLaw()
-    oracle = LearningHops(parameters=(law.largest_rate_s, law.aim, law.width, 0.02, 0.0), caution=0.0)
-    oracle.begin(PROBLEM, 0)
-    ways = np.array([[0.71, 0.0], [-0.355, 0.615], [-0.355, -0.615]])
-    observation = {"neighbours": ways.ravel(), "target": np.array([3.0, 0.0]), "last": np.zeros(2)}
-    decision = oracle.act(observation)
-    assert 0.2 * decision.action[0] == pytest.approx(0.85 * 0.142 - 0.02, abs=0.006)
-    assert len(oracle.parameters or ()) == len(HOP)
-    with pytest.raises(AgentError, match="numbers"):
-        LearningHops(parameters=(1.0,))
 
 
 def test_what_cannot_serve_is_refused() -> None:
