@@ -99,7 +99,7 @@ def _figure(campaign: Sequence[str], narrow: bool, steps: int) -> Measured:
 @figure("dkl.film_acceleration", "times")
 def film() -> Measured:
     """On the twin of a ferroelectric film, whose images tell of its loops."""
-    return _figure(["campaign=loop_discovery"], False, 60)
+    return _figure(["campaign=loop_discovery"], False, 40)
 
 
 @figure("dkl.eels_acceleration", "times")
