@@ -23,8 +23,7 @@ class Problem:
     Actions are vectors in [low, high] (each [d]), or 0 .. choices - 1 where `choices` is given. candidates [n, d]
     lists the actions to choose from, positions_nm [n, 2] and pixels [n, 2] (row, column in the images) where they
     lie; images [rows, columns] are static context. `objective`: find the largest value or the smallest, or map the
-    value everywhere.
-    travel_nm_s and dwell_s let an agent weigh cost; None where unknown.
+    value everywhere. What a measurement costs is told with its outcome, and an agent may learn to foresee it.
     """
 
     low: NDArray[np.float64]

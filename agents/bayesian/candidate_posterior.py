@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,14 @@ if TYPE_CHECKING:
 _CHUNK = 4096
 """Candidates that are worked on at a time: what belongs to them stays in the processor's cache."""
 _LEAST_VARIANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class NoiseFactors:
+    """By what the noise's variance is multiplied, for each datum told [n] and at every candidate [N], or [1]."""
+
+    told: NDArray[np.float64]
+    ahead: NDArray[np.float64]
 
 
 class CandidatePosterior:
@@ -64,21 +73,32 @@ class CandidatePosterior:
         self._order = np.random.default_rng([seed, 0xCA9D]).permutation(len(inputs))
         self._begun: tuple[int, int, bool] | None = None
         self.given = prior_medians(names)
-        self._taken, self._values = np.zeros(0, np.int64), np.zeros(0)
+        self._taken, self._values, self._noise = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+        self._ahead = np.ones(0)
 
     def follow(
-        self, taken: NDArray[np.int64], values: NDArray[np.float64], block: int, given: Hyperparameters
+        self,
+        taken: NDArray[np.int64],
+        values: NDArray[np.float64],
+        block: int,
+        given: Hyperparameters,
+        noise: NoiseFactors | None = None,
     ) -> CandidatePosterior:
-        """Bring it to values [n] of the candidates `taken` [n]; the first `block` >= 1 are conditioned on at once."""
+        """Bring it to values [n] of the candidates `taken` [n]; the first `block` >= 1 are conditioned on at once.
+
+        The noise's variance is that of `given`, times the factors of `noise` where they are given.
+        """
+        factors = noise or NoiseFactors(np.ones(len(taken)), np.ones(1))
         block, begun = max(1, block), (block, *self._economy(len(taken)))
-        if begun != self._begun or given is not self.given or not self._continues(taken, values):
+        if begun != self._begun or given is not self.given or not self._continues(taken, values, factors.told):
             self.given = given
             room = len(taken) + max(64, len(taken) // 2)
-            self._begin(taken[:block], values[:block], room=room, level=begun[1], single=begun[2])
+            self._begin(taken[:block], values[:block], factors.told[:block], begun[1], begun[2], room)
             self._begun = begun
-        for row, value in zip(taken[self._factor.count :], values[self._factor.count :], strict=True):
-            self._extend(int(row), float(value))
-        self._taken, self._values = taken.copy(), values.copy()
+        for at in range(self._factor.count, len(taken)):
+            self._extend(int(taken[at]), float(values[at]), float(factors.told[at]))
+        self._taken, self._values, self._noise = taken.copy(), values.copy(), factors.told.copy()
+        self._ahead = np.broadcast_to(factors.ahead, len(self._inputs))
         self.location, self.scale = location_and_scale(values)
         return self
 
@@ -108,7 +128,37 @@ class CandidatePosterior:
     def gain(self, pending: NDArray[np.int64]) -> torch.Tensor:
         """By how much [seen] a measurement of each, after `pending`, lowers the mean variance of the tested."""
         with self._trying(pending):
-            return self._between.square().mean(dim=0) / (self.variance() + self.given.noise)
+            return self._between.square().mean(dim=0) / (self.variance() + self.noise_ahead())
+
+    def noise_ahead(self) -> torch.Tensor:
+        """Variance [seen] of a coming measurement's noise, in standardised values."""
+        import torch
+
+        return self.given.noise * torch.from_numpy(self._ahead[self.seen])
+
+    def between(self, rows: NDArray[np.int64], pending: NDArray[np.int64]) -> torch.Tensor:
+        """Covariance [m, seen] of the signal at candidates `rows` [m] with that at the seen, after `pending`."""
+        import torch
+
+        some = torch.from_numpy(rows)
+        with self._trying(pending):
+            known = self._cache[: self._factor.count]
+            taken_off = self._solved_for(some).T.to(known.dtype) @ known
+            return self._kernel.between(some, self._columns) - taken_off
+
+    def joint(self, rows: NDArray[np.int64], pending: NDArray[np.int64]) -> torch.Tensor:
+        """Covariance [m, m] of the signal at candidates `rows` [m], after `pending`."""
+        import torch
+
+        some = torch.from_numpy(rows)
+        with self._trying(pending):
+            solved = self._solved_for(some)
+            return self._kernel.between(some, some) - solved.T @ solved
+
+    def tested_between(self, pending: NDArray[np.int64]) -> torch.Tensor:
+        """Covariance [t, seen] of the signal at the tested with that at the seen, after `pending`."""
+        with self._trying(pending):
+            return self._between.clone()
 
     def tested_variance(self) -> float:
         """Mean variance of the tested candidates."""
@@ -142,9 +192,9 @@ class CandidatePosterior:
         shift = (self.location - self._factor.zero) / self.scale + self.given.mean
         return self.given.mean + sums[0] / self.scale - shift * sums[1]
 
-    def _continues(self, taken: NDArray[np.int64], values: NDArray[np.float64]) -> bool:
-        known = len(self._taken)
-        return np.array_equal(taken[:known], self._taken) and np.array_equal(values[:known], self._values)
+    def _continues(self, taken: NDArray[np.int64], values: NDArray[np.float64], noise: NDArray[np.float64]) -> bool:
+        now = ((taken, self._taken), (values, self._values), (noise, self._noise))
+        return all(np.array_equal(new[: len(old)], old) for new, old in now)
 
     def _economy(self, count: int) -> tuple[int, bool]:
         """How often the candidates are halved for `count` data, and whether single precision must do."""
@@ -154,12 +204,18 @@ class CandidatePosterior:
         return max(0, math.ceil(math.log2(numbers * 4 / self._cache_bytes))), True
 
     def _begin(
-        self, taken: NDArray[np.int64], values: NDArray[np.float64], *, room: int, level: int, single: bool
+        self,
+        taken: NDArray[np.int64],
+        values: NDArray[np.float64],
+        factors: NDArray[np.float64],
+        level: int,
+        single: bool,
+        room: int,
     ) -> None:
         import torch
 
         self._kernel = SignalKernel(self._inputs, self._names, self.given)
-        self._factor = Factor(self._kernel, self.given.noise, taken, values, room)
+        self._factor = Factor(self._kernel, self.given.noise, taken, values, room, factors)
         some = self._order[: max(1, len(self._inputs) >> level)]
         self.seen = np.union1d(some, self._tested)
         self._columns = torch.from_numpy(self.seen)
@@ -189,14 +245,14 @@ class CandidatePosterior:
         """R^-1 k(data, candidates `rows`), [n, m]."""
         return self._factor.solve(self._kernel.between(self._factor.rows, rows))
 
-    def _extend(self, row: int, value: float) -> None:
+    def _extend(self, row: int, value: float, noise_factor: float) -> None:
         """One datum more: one pass over the candidates."""
         import torch
 
         n = self._factor.count
         if n == len(self._cache):
             self._cache = torch.cat([self._cache, torch.empty_like(self._cache)])
-        across, own = self._factor.append(row, value)
+        across, own = self._factor.append(row, value, noise_factor)
         new = self._kernel.between(torch.tensor([row]), self._columns)[0]
         for some in range(0, n, self._together):
             rows = slice(some, min(some + self._together, n))
@@ -220,7 +276,7 @@ class CandidatePosterior:
         self._variance, self._sums, self._between = (table.clone() for table in kept)
         try:
             for row in pending:
-                self._extend(int(row), self._factor.zero)
+                self._extend(int(row), self._factor.zero, float(self._ahead[row]))
             yield
         finally:
             self._factor.cut(count)

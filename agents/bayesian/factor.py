@@ -23,9 +23,18 @@ class Factor:
     """
 
     def __init__(
-        self, kernel: SignalKernel, noise: float, taken: NDArray[np.int64], values: NDArray[np.float64], room: int
+        self,
+        kernel: SignalKernel,
+        noise: float,
+        taken: NDArray[np.int64],
+        values: NDArray[np.float64],
+        room: int,
+        factors: NDArray[np.float64] | None = None,
     ) -> None:
-        """Of data at the candidates `taken` [n], n >= 1; memory for `room` >= n of them."""
+        """Of data at the candidates `taken` [n], n >= 1; memory for `room` >= n of them.
+
+        The noise's variance is `noise` times the factor of each datum [n], or 1.
+        """
         import torch
 
         self._kernel, self._noise = kernel, noise
@@ -35,7 +44,7 @@ class Factor:
         self._solved = torch.zeros((2, room), dtype=torch.float64)
         self._rows[: self.count] = torch.from_numpy(taken)
         covariance = kernel.between(self.rows, self.rows)
-        covariance.diagonal().add_(noise)
+        covariance.diagonal().add_(noise if factors is None else torch.from_numpy(noise * factors))
         self._root[: self.count, : self.count] = _root(covariance)
         right = torch.stack([torch.from_numpy(values - self.zero), torch.ones(self.count, dtype=torch.float64)], dim=1)
         self._solved[:, : self.count] = self.solve(right).T
@@ -59,15 +68,15 @@ class Factor:
         solved: torch.Tensor = torch.linalg.solve_triangular(root, right, upper=False)
         return solved
 
-    def append(self, row: int, value: float) -> tuple[torch.Tensor, float]:
-        """One datum more; the new row of R as (what stands before the diagonal [n], the diagonal)."""
+    def append(self, row: int, value: float, factor: float = 1.0) -> tuple[torch.Tensor, float]:
+        """One datum more, its noise times `factor`; the new row of R as (what is before the diagonal [n], that)."""
         import torch
 
         n = self.count
         if n == len(self._rows):
             self._grow()
         across = self.solve(self._kernel.between(self.rows, torch.tensor([row])))[:, 0]
-        own = math.sqrt(max(self._kernel.variance + self._noise - float(across @ across), _LEAST))
+        own = math.sqrt(max(self._kernel.variance + self._noise * factor - float(across @ across), _LEAST))
         new = torch.tensor([value - self.zero, 1.0], dtype=torch.float64)
         self._solved[:, n] = (new - self.solved @ across) / own
         self._root[n, :n], self._root[n, n], self._rows[n] = across, own, row

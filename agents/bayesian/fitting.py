@@ -31,13 +31,20 @@ class LogPosterior:
     the output scales [groups] and of the noise variance, and the mean.
     """
 
-    def __init__(self, inputs: NDArray[np.float64], targets: NDArray[np.float64], names: tuple[str, ...]) -> None:
-        """Of standardised targets [n] at inputs [n, d]."""
+    def __init__(
+        self,
+        inputs: NDArray[np.float64],
+        targets: NDArray[np.float64],
+        names: tuple[str, ...],
+        noise_factors: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Of standardised targets [n] at inputs [n, d]; the noise of each is multiplied by its factor [n], or by 1."""
         import torch
 
         self._groups = groups(names)
         self._squares = [_squares(inputs[:, columns]) for columns in self._groups]
         self._targets = torch.from_numpy(targets)
+        self._noise_factors = torch.from_numpy(np.ones(len(targets)) if noise_factors is None else noise_factors)
         self.weights = torch.zeros_like(self._targets)
         """Of the last call: the covariance's inverse times what the mean leaves of the targets, [n]."""
         priors = [*lengthscale_priors(names), *outputscale_priors(names), NOISE]
@@ -65,7 +72,7 @@ class LogPosterior:
             _signal(squares, inverse_squares[columns], scale)
             for squares, columns, scale in zip(self._squares, self._groups, outputscale, strict=True)
         ]
-        root = _root(torch.stack([signal for signal, _ in parts]).sum(dim=0), noise)
+        root = _root(torch.stack([signal for signal, _ in parts]).sum(dim=0), noise * self._noise_factors)
         residual = self._targets - mean
         weights = torch.cholesky_solve(residual[:, None], root)[:, 0]
         self.weights = weights
@@ -74,7 +81,9 @@ class LogPosterior:
         scales = torch.empty_like(inverse_squares)
         for squares, columns, (_, stretch) in zip(self._squares, self._groups, parts, strict=True):
             scales[columns] = torch.tensordot(squares, pull * stretch, dims=2) * inverse_squares[columns]
-        variances = torch.stack([*((pull * signal).sum() for signal, _ in parts), pull.trace() * noise])
+        variances = torch.stack(
+            [*((pull * signal).sum() for signal, _ in parts), pull.diagonal().dot(self._noise_factors) * noise]
+        )
         return value.item(), torch.cat([0.5 * scales, 0.5 * variances, weights.sum()[None]]).numpy()
 
     def _log_prior(self, logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -104,7 +113,7 @@ def _signal(
     return matern(distance) * outputscale, matern_slope(distance) * outputscale
 
 
-def _root(signal: torch.Tensor, noise: float) -> torch.Tensor:
+def _root(signal: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     import torch
 
     covariance = signal.clone()
@@ -117,7 +126,11 @@ def _root(signal: torch.Tensor, noise: float) -> torch.Tensor:
 
 
 def fit(
-    inputs: NDArray[np.float64], targets: NDArray[np.float64], names: tuple[str, ...], timeout_s: float | None = None
+    inputs: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    names: tuple[str, ...],
+    timeout_s: float | None = None,
+    noise_factors: NDArray[np.float64] | None = None,
 ) -> Hyperparameters | None:
     """Most probable hyper-parameters of standardised targets [n] at inputs [n, d]; None where the fit failed or ran
     out of time. It starts from the medians of the priors, so that the result depends on the data alone.
@@ -125,7 +138,7 @@ def fit(
     from scipy.optimize import minimize
 
     ends = math.inf if timeout_s is None else time.monotonic() + timeout_s
-    objective = LogPosterior(inputs, targets, names)
+    objective = LogPosterior(inputs, targets, names, noise_factors)
 
     def timed(unknowns: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         if time.monotonic() > ends:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.baselines.sobol import sobol_point
-from agents.bayesian.acquisition import Acquisition, log_expected_improvement, upper_confidence_bound
-from agents.bayesian.candidate_posterior import CandidatePosterior
+from agents.bayesian.candidate_posterior import CandidatePosterior, NoiseFactors
 from agents.bayesian.features import Kind, features
 from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
+from agents.bayesian.local_rates import local_rates
+from agents.bayesian.noise import Noise, fit_with_noise, noise_factors
+from agents.bayesian.spending import Unit, foreseen
 from agents.bayesian.surrogate import one_thread, standardised
+from agents.bayesian.worth import DIVISIBLE, TESTED, WORDS, WORDS_OF_MINIMUM, Choice, Situation, weighed, worth
 from agents.options import Options
 from agents.protocol import AgentError, Decision, Observation, Prediction, Problem, Transition
 from agents.remembering import Remembering
-from physics_priors.bounds import Bounds
+from physics_priors.bounds import ANY, Bounds
 
 if TYPE_CHECKING:
     import torch
@@ -26,19 +30,23 @@ if TYPE_CHECKING:
 _SCORING_S = 0.05
 """Time set aside for scoring the candidates before it was ever measured [s]."""
 
-Initial = Literal["auto", "sobol", "spread"]
+_MOST_FITTED = 2000
+"""Values that hyper-parameters are fitted to: of more, so many spread evenly over the steps."""
 
-_WORDS = {
-    "log_expected_improvement": "highest log expected improvement",
-    "upper_confidence_bound": "highest upper confidence bound",
-    "integrated_variance": "takes most variance off the whole map",
-}
-_WORDS_OF_MINIMUM = _WORDS | {"upper_confidence_bound": "lowest lower confidence bound"}
+Initial = Literal["auto", "sobol", "spread"]
 
 
 def _must_be_one_of(name: str, value: str, allowed: Any) -> None:
     if value not in get_args(allowed):
         raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """The chance that a value counts and what it costs, at each candidate seen; None where it is not asked for."""
+
+    chance: NDArray[np.float64] | None
+    cost: NDArray[np.float64] | None
 
 
 class GaussianProcess(Remembering):
@@ -70,7 +78,7 @@ class GaussianProcess(Remembering):
 
     def __init__(
         self,
-        acquisition: Acquisition = "log_expected_improvement",
+        acquisition: Choice = "log_expected_improvement",
         features: Kind = "auto",
         patch_pixels: Annotated[int, Bounds("pixels", 1, 255)] = 5,
         components: Annotated[int, Bounds("components", 1, 16)] = 3,
@@ -81,9 +89,22 @@ class GaussianProcess(Remembering):
         images: Sequence[str] = (),
         initial: Initial = "auto",
         cache_MiB: Annotated[int, Bounds("MiB", 1, 1_000_000)] = 512,
+        level: Annotated[float, ANY] | None = None,
+        cost_aware: Unit = "none",
+        feasibility: bool = False,
+        noise: Noise = "equal",
     ) -> None:
-        """Nothing is rewritten: an unknown name or an even `patch_pixels` raises ValueError."""
-        _must_be_one_of("acquisition", acquisition, Acquisition)
+        """Nothing is rewritten: an unknown name or an even `patch_pixels` raises ValueError, and so do a level that
+        no level_set asks for, and a cost or a chance for an acquisition that cannot be weighed with one.
+        """
+        _must_be_one_of("acquisition", acquisition, Choice)
+        _must_be_one_of("cost_aware", cost_aware, Unit)
+        _must_be_one_of("noise", noise, Noise)
+        if level is not None and acquisition != "level_set":
+            raise ValueError(f"level={level:g} is for acquisition=level_set, not for {acquisition}")
+        if acquisition not in DIVISIBLE and (feasibility or cost_aware != "none"):
+            what = "feasibility" if feasibility else f"cost_aware={cost_aware}"
+            raise ValueError(f"{what} weighs a gain, and {acquisition} is none: choose one of {', '.join(DIVISIBLE)}")
         _must_be_one_of("features", features, Kind)
         _must_be_one_of("initial", initial, Initial)
         if patch_pixels % 2 == 0:
@@ -93,7 +114,8 @@ class GaussianProcess(Remembering):
         self.acquisition, self.features, self.beta = acquisition, features, beta
         self.patch_pixels, self.components, self.images = patch_pixels, components, tuple(images)
         self.seeds, self.refit_every, self.test_points, self.initial = seeds, refit_every, test_points, initial
-        self.cache_MiB = cache_MiB
+        self.cache_MiB, self.level = cache_MiB, level
+        self.cost_aware, self.feasibility, self.noise = cost_aware, feasibility, noise
 
     def begin(self, problem: Problem, seed: int) -> None:
         import botorch  # noqa: F401  # paid here, not within the deadline of the first decision
@@ -110,9 +132,12 @@ class GaussianProcess(Remembering):
             self._features.names,
             cache_bytes=self.cache_MiB * 2**20,
             seed=self.seed,
-            tested=tested if self.acquisition == "integrated_variance" else None,
+            tested=tested if self.acquisition in TESTED else None,
         )
         self._sign = -1.0 if problem.objective == "minimise" else 1.0
+        if self.cost_aware != "none" and problem.positions_nm is None:
+            raise AgentError("this task's candidates have no position: use cost_aware=none")
+        self._spent = np.zeros(0)
         self._kept = None
         self._forget_fits()
 
@@ -122,6 +147,9 @@ class GaussianProcess(Remembering):
                 self._kept = (self.told, self._fitted(None) or self._last)
         self._late = False
         super().tell(transition)
+        self._spent = np.append(
+            self._spent, {"seconds": transition.seconds, "electrons": transition.electrons}.get(self.cost_aware, 0.0)
+        )
 
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
@@ -156,12 +184,13 @@ class GaussianProcess(Remembering):
 
     def state(self) -> dict[str, Any]:
         kept = None if self._kept is None else {"at": self._kept[0], **self._kept[1].plain()}
-        return {**super().state(), "kept": kept}
+        return {**super().state(), "kept": kept, "spent": self._spent.copy()}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
         kept = state["kept"]
         self._kept = None if kept is None else (int(kept["at"]), self._own(Hyperparameters.from_plain(kept)))
+        self._spent = np.array(state["spent"], dtype=np.float64)
         self._forget_fits()
 
     # The model
@@ -195,14 +224,19 @@ class GaussianProcess(Remembering):
 
     def _fitted(self, timeout_s: float | None) -> Hyperparameters | None:
         """The fit to all that was told, done once; a fit cut short is not kept."""
-        from agents.bayesian.fitting import fit
-
         if self._memo is not None and self._memo[0] == self.told:
             return self._memo[1]
         found = None
         if timeout_s is None or timeout_s > 0:
             taken, values = self._data()
-            found = fit(self._features.inputs[taken], standardised(values), self._features.names, timeout_s)
+            some = np.unique(np.linspace(0, len(taken) - 1, _MOST_FITTED).round().astype(int))
+            taken, values = taken[some], values[some]
+            inputs, names = self._features.inputs[taken], self._features.names
+            found = fit_with_noise(self.noise, inputs, standardised(values), names, timeout_s)
+            if found is not None and found.excess is not None:
+                excess = np.full(self.told, np.nan)
+                excess[np.flatnonzero(self.usable)[some]] = found.excess
+                found = replace(found, excess=excess)
         self._late = found is None and timeout_s is not None
         if not self._late:
             self._memo = (self.told, found)
@@ -215,7 +249,14 @@ class GaussianProcess(Remembering):
     def _following(self, given: Hyperparameters) -> CandidatePosterior:
         """The model with all that was told; what was known when its hyper-parameters were fitted goes in at once."""
         at = self.told if self._kept is None or given is not self._kept[1] else self._kept[0]
-        return self._model.follow(*self._data(), int(self.usable[:at].sum()), given)
+        return self._model.follow(*self._data(), int(self.usable[:at].sum()), given, self._noise_factors(given))
+
+    def _noise_factors(self, given: Hyperparameters) -> NoiseFactors | None:
+        if given.excess is None:
+            return None
+        return noise_factors(
+            self.noise, given.excess, self.taken, self.usable, self._features.inputs, self._features.names
+        )
 
     # The decision
 
@@ -247,7 +288,8 @@ class GaussianProcess(Remembering):
     ) -> Decision:
         assert isinstance(self.options, Options)
         rows = np.flatnonzero(np.isin(model.seen, free, assume_unique=True))
-        scores = self._scores(model, ahead).numpy()
+        terms = self._terms(model, ahead)
+        scores = self._scores(model, ahead, rows, terms).numpy()
         row = int(rows[np.argmax(scores[rows])]) if len(rows) else int(np.argmax(scores))
         predicted = self._sign * (model.location + model.scale * float(model.mean()[row]))
         spread = model.scale * float(model.ahead(ahead)[row]) ** 0.5
@@ -258,19 +300,39 @@ class GaussianProcess(Remembering):
             **self._model_figures(model),
         }
         reason = self._reason(predicted, spread)
+        if self.acquisition == "integrated_variance":
+            figures["map_std"] = model.scale * model.tested_variance() ** 0.5
+        if terms.cost is not None:
+            figures[f"expected_{self.cost_aware}"] = float(terms.cost[row])
+            reason += f", to cost {terms.cost[row]:.3g} {self.cost_aware}"
+        if terms.chance is not None:
+            figures["chance"] = float(terms.chance[row])
+            reason += f", to count with a chance of {terms.chance[row]:.2f}"
         if late:
             figures["fallback"] = 1.0
             reason += "; with the last hyper-parameters, for their fit failed or would have missed the deadline"
         return self.options.decide(int(model.seen[row]), reason, figures)
 
-    def _scores(self, model: CandidatePosterior, ahead: NDArray[np.int64]) -> torch.Tensor:
-        """What a measurement is worth at each candidate seen."""
-        if self.acquisition == "integrated_variance":
-            return model.gain(ahead) - model.tested_variance()
-        mean, variance = model.mean(), model.ahead(ahead)
-        if self.acquisition == "upper_confidence_bound":
-            return upper_confidence_bound(mean, variance, self.beta)
-        return log_expected_improvement(mean, variance, model.highest(self._data()[0]))
+    def _scores(
+        self, model: CandidatePosterior, ahead: NDArray[np.int64], free: NDArray[np.int64], terms: _Terms
+    ) -> torch.Tensor:
+        """What a measurement is worth at each candidate seen, `free` [m] of which may be chosen."""
+        taken, values = self._data()
+        level = None if self.level is None else (self._sign * self.level - model.location) / model.scale
+        rng = np.random.default_rng([self.seed, self.told + len(ahead), 0xD4A3])
+        values = (values - model.location) / model.scale
+        now = Situation(model, taken, values, ahead, free, rng, self.beta, level)
+        return weighed(self.acquisition, worth(self.acquisition, now), terms.chance, terms.cost)
+
+    def _terms(self, model: CandidatePosterior, ahead: NDArray[np.int64]) -> _Terms:
+        chance = cost = None
+        if self.feasibility:
+            inputs, names = self._features.inputs, self._features.names
+            chance = local_rates("chance", self.taken, self.usable.astype(np.float64), inputs, names)[model.seen]
+        if self.cost_aware != "none":
+            assert self.problem.positions_nm is not None
+            cost = foreseen(self.cost_aware, self._spent, self.taken, self.problem.positions_nm, ahead)[model.seen]
+        return _Terms(chance, cost)
 
     def _model_figures(self, model: CandidatePosterior) -> dict[str, float]:
         lengthscales = {
@@ -282,7 +344,7 @@ class GaussianProcess(Remembering):
     def _reason(self, predicted: float, spread: float) -> str:
         unit = f" {self.problem.value_unit}" if self.problem.value_unit else ""
         best = self._sign * float((self._sign * self.values[self.usable]).max())
-        words = _WORDS[self.acquisition] if self._sign > 0 else _WORDS_OF_MINIMUM[self.acquisition]
+        words = WORDS[self.acquisition] if self._sign > 0 else WORDS_OF_MINIMUM[self.acquisition]
         return (
             f"{words} ({self._features.label}): predicted {predicted:.3g} ± {spread:.2g}{unit}, "
             f"best so far {best:.3g}{unit}"

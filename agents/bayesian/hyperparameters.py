@@ -39,13 +39,15 @@ NOISE = LogNormal(0.02, 1.2, 1e-5)
 class Hyperparameters:
     """Length scales [d] in units of the unit cube; variances and mean in units of the standardised values.
 
-    outputscale [groups] is the variance of what each group of inputs explains.
+    outputscale [groups] is the variance of what each group of inputs explains. excess [values told], where noise is
+    not equal: the squared noise to be expected of each, over `noise`; NaN of a value that was of no use.
     """
 
     lengthscales: NDArray[np.float64]
     outputscale: NDArray[np.float64]
     noise: float
     mean: float
+    excess: NDArray[np.float64] | None = None
 
     def plain(self) -> dict[str, Any]:
         """As plain values and arrays."""
@@ -56,7 +58,8 @@ class Hyperparameters:
         """The inverse of `plain`."""
         lengthscales = np.array(plain["lengthscales"], dtype=np.float64)
         outputscale = np.array(plain["outputscale"], dtype=np.float64, ndmin=1)
-        return cls(lengthscales, outputscale, float(plain["noise"]), float(plain["mean"]))
+        excess = None if plain.get("excess") is None else np.array(plain["excess"], dtype=np.float64)
+        return cls(lengthscales, outputscale, float(plain["noise"]), float(plain["mean"]), excess)
 
     def suits(self, names: tuple[str, ...]) -> bool:
         """Whether there is a length scale for every input named, and an output scale for every group of them."""
