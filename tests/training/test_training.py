@@ -143,6 +143,8 @@ def test_what_cannot_be_trained_is_one_line(overrides, said, tmp_path, capsys) -
     assert "\n" not in error
 
 
+# MLflow 3.17 loads runs with what SQLAlchemy 2.1 deprecates.
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 def test_mlflow_is_told_once_however_often(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(telling, "METRICS_PER_BATCH", 5)
     monkeypatch.setattr(telling, "PARAMETERS_PER_BATCH", 7)

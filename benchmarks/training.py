@@ -1,0 +1,223 @@
+"""Training policies: what part of the time the environment takes, and how a trained policy does beside the planner."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.registry import Measured, figure
+
+_STEPS: Final = 16_384
+_ROUNDS: Final = 3
+_EPISODES: Final = 100
+_SEED: Final = 2**41
+_SEEDS: Final = (0, 1, 2)
+
+
+@figure("train.env_share", "")
+def env_share() -> Measured:
+    """Part of a training's CPU time that the environment takes: PPO at its default network on move_dopant."""
+    shares = [_training(True) for _ in range(_ROUNDS)]
+    free = [_training(False) for _ in range(_ROUNDS)]
+    share = statistics.median(inside / whole for inside, whole in shares)
+    end_to_end = statistics.median(_STEPS / whole for _, whole in shares)
+    ceiling = statistics.median(_STEPS / whole for _, whole in free)
+    alone = _STEPS / statistics.median(inside for inside, _ in shares)
+    plain = _dummy_steps_per_s()
+    return Measured(
+        value=share,
+        reference=1.0 - end_to_end / ceiling,
+        compared="part of the CPU time spent in steps and resets of 64 copies, against what is lost end to end beside "
+        "an environment that costs nothing (it hands out the same observations); one thread",
+        limit=0.2,
+        details={
+            "environment_steps_per_cpu_s": alone,
+            "plain_python_in_DummyVecEnv_steps_per_cpu_s": plain,
+            "end_to_end_steps_per_cpu_s": end_to_end,
+            "zero_cost_steps_per_cpu_s": ceiling,
+            "steps": _STEPS,
+            "plain_python": "a point moved towards a target, a few lines of NumPy, 64 of them in DummyVecEnv",
+        },
+    )
+
+
+@figure("train.ppo_score", "")
+def ppo_score() -> Measured:
+    """Return of PPO with atom observations on move_dopant over the planner's, trained by `training=move_dopant`."""
+    trained = [_trained(f"seed={seed}") for seed in _SEEDS]
+    untrained_policy = _untrained()
+    untrained = _returns(lambda: _acting(untrained_policy))
+    planner, greedy = _returns(_planner), _returns(_greedy)
+    found = [_returns(lambda policy=policy: _acting(policy)) for policy, _, _ in trained]
+    scores = [float(returns.mean() / planner.mean()) for returns in found]
+    return Measured(
+        value=statistics.median(scores),
+        reference=float(untrained.mean() / planner.mean()),
+        compared=f"median over {len(_SEEDS)} trainings of the mean return over the planner's (LearningHops), against "
+        f"the same for the network before training, which has choices and mask already; {_EPISODES} samples of the "
+        "default twin that nothing was tuned on",
+        limit=0.9,
+        limit_is_least=True,
+        details={
+            "scores": scores,
+            "interval_95_over_samples": _interval(np.mean(found, axis=0), planner),
+            "greedy_over_planner": float(greedy.mean() / planner.mean()),
+            "planner_return": float(planner.mean()),
+            "cpu_s_a_training": [spent for _, spent, _ in trained],
+            "curves": [curve for _, _, curve in trained],
+        },
+    )
+
+
+def _trained(*overrides: str) -> tuple[Any, float, list[tuple[float, float]]]:
+    """The policy, the CPU seconds that it took, and return against environment steps."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from agents.reinforcement.policy import load
+    from experiments.training import folder as places
+    from experiments.training import session
+    from experiments.training.settings import compose_training
+
+    with TemporaryDirectory() as runs:
+        wanted = [f"runs={runs}", "training=move_dopant", "tracking.enabled=false", *overrides]
+        began = time.process_time()
+        folder = session.train(compose_training(wanted), lambda line: None).folder
+        spent = time.process_time() - began
+        curve = [(row["steps"], row["return"]) for row in places.rows(folder)]
+        return load(str(Path(folder) / "policy.npz")), spent, curve
+
+
+def _untrained() -> Any:
+    from experiments.training.session import _copies
+    from experiments.training.settings import build_training, compose_training
+
+    settings = compose_training(["training=move_dopant"])
+    parts = build_training(settings)
+    copies = _copies(settings, parts)
+    parts.trainer.begin(copies, 0)
+    return parts.trainer.policy(copies.signature, {}, settings.physics)
+
+
+def _interval(one: Any, other: Any) -> list[float]:
+    rows = np.random.default_rng(0).integers(0, len(one), size=(4000, len(one)))
+    return [float(v) for v in np.quantile(one[rows].mean(1) / other[rows].mean(1), [0.025, 0.975])]
+
+
+def _acting(policy: Any) -> Any:
+    from agents.reinforcement.trained import TrainedPolicy
+
+    agent = TrainedPolicy()
+    agent._loaded = policy
+    return agent
+
+
+def _planner() -> Any:
+    from agents.planning.learning_hops import LearningHops
+
+    return LearningHops()
+
+
+def _greedy() -> Any:
+    from agents.planning.greedy_hops import GreedyHops
+
+    return GreedyHops()
+
+
+def _returns(make: Any) -> Any:
+    """Returns of an agent on samples of its own, one episode each."""
+    from agents.protocol import Transition
+    from environments.environment import Environment
+    from environments.tasks.move_dopant import MoveDopant
+    from experiments.campaign.problem import problem_of
+    from instruments.embedded import Embedded
+    from instruments.twins.stem.microscope import StemMicroscope
+
+    returns, core = [], StemMicroscope()
+    for seed in range(_SEED, _SEED + _EPISODES):
+        env = Environment(Embedded(core), MoveDopant(), scenario={"name": "matched"})
+        observation, _ = env.reset(seed=seed)
+        agent = make()
+        agent.begin(problem_of(env.brief(), env.action_space), seed % 2**31)
+        total, ended, step, accepted = 0.0, False, 0, np.zeros(0, bool)
+        while not ended:
+            decision = agent.act(observation)
+            observation, reward, ended, _, info = env.step(decision.action.astype(np.float32))
+            accepted = np.append(accepted, info["accepted"])
+            cost = info["seconds"], info["electrons"]
+            value = float(info.get("value", np.nan))
+            agent.tell(Transition(step, decision, value, accepted, reward, observation, ended, *cost))
+            total, step = total + reward, step + 1
+        returns.append(total)
+    return np.array(returns)
+
+
+def _training(real: bool) -> tuple[float, float]:
+    """CPU seconds in the environment and altogether of PPO at its default network for `_STEPS` steps."""
+    from experiments.training.session import _copies
+    from experiments.training.settings import build_training, compose_training
+
+    plain = ["training=move_dopant", "trainer=ppo", "physics.action=plain", "physics.mask=false", "copies=64"]
+    settings = compose_training(plain)
+    parts = build_training(settings)
+    copies = _copies(settings, parts)
+    clock = _Clock(copies.environment, real)
+    copies.environment = clock
+    parts.trainer.begin(copies, 0)
+    parts.trainer.learn(4096)
+    clock.seconds, began = 0.0, time.process_time()
+    parts.trainer.learn(_STEPS)
+    return clock.seconds, time.process_time() - began
+
+
+class _Clock:
+    """An environment and the CPU seconds spent in it; one that is not `real` answers with what it answered first."""
+
+    def __init__(self, environment: Any, real: bool) -> None:
+        self.inner, self.real, self.seconds = environment, real, 0.0
+        self._answer: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def reset(self, **arguments: Any) -> Any:
+        return self.inner.reset(**arguments)
+
+    def step(self, actions: Any) -> Any:
+        began = time.process_time()
+        answer = self._answer
+        if answer is None or self.real:
+            self._answer = answer = self.inner.step(actions)
+        self.seconds += time.process_time() - began
+        return answer
+
+
+def _dummy_steps_per_s() -> float:
+    """Steps a CPU second of a plain Python environment, 64 of them in Stable-Baselines3's DummyVecEnv."""
+    import gymnasium
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    class Point(gymnasium.Env[Any, Any]):
+        observation_space = gymnasium.spaces.Box(-10.0, 10.0, (14,), np.float32)
+        action_space = gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
+
+        def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+            super().reset(seed=seed)
+            self.place, self.count = self.np_random.uniform(-1.0, 1.0, 14).astype(np.float32), 0
+            return self.place.copy(), {}
+
+        def step(self, action: Any) -> Any:
+            self.place[:3] = np.clip(self.place[:3] + 0.1 * action, -10.0, 10.0)
+            self.count += 1
+            return self.place.copy(), -float(np.hypot(*self.place[:2])), False, self.count >= 100, {}
+
+    many = DummyVecEnv([Point for _ in range(64)])
+    many.reset()
+    actions, began, steps = np.zeros((64, 3), np.float32), time.process_time(), 0
+    while time.process_time() - began < 1.0:
+        many.step(actions)
+        steps += 64
+    return steps / (time.process_time() - began)
