@@ -45,8 +45,6 @@ class LogPosterior:
         self._squares = [_squares(inputs[:, columns]) for columns in self._groups]
         self._targets = torch.from_numpy(targets)
         self._noise_factors = torch.from_numpy(np.ones(len(targets)) if noise_factors is None else noise_factors)
-        self.weights = torch.zeros_like(self._targets)
-        """Of the last call: the covariance's inverse times what the mean leaves of the targets, [n]."""
         priors = [*lengthscale_priors(names), *outputscale_priors(names), NOISE]
         self._medians = np.log([prior.median for prior in priors])
         self._widths = np.array([prior.width for prior in priors])
@@ -75,7 +73,6 @@ class LogPosterior:
         root = _root(torch.stack([signal for signal, _ in parts]).sum(dim=0), noise * self._noise_factors)
         residual = self._targets - mean
         weights = torch.cholesky_solve(residual[:, None], root)[:, 0]
-        self.weights = weights
         value = -0.5 * residual.dot(weights) - root.diagonal().log().sum() - 0.5 * len(residual) * math.log(2 * math.pi)
         pull = torch.outer(weights, weights) - torch.cholesky_inverse(root)
         scales = torch.empty_like(inverse_squares)
