@@ -1,7 +1,7 @@
 """What is believed of a layer that orders live after images of it: the likelihood of their spins and bonds.
 
 Mean and covariance of an image's two statistics are simulated (`layer_table`), so that it counts for what it tells also
-where pseudo-likelihood is lost: near the boundary, where it loses much of what they tell, and deep in a phase.
+where pseudo-likelihood does not: near the boundary, where it loses much of it, and deep in a phase.
 The posterior stands on a grid. Inside its ranges the prior is flat, outside it falls off, so that a layer somewhat
 beyond what is expected is still found.
 """
