@@ -138,7 +138,7 @@ def _all(scenario: Scenario) -> dict[str, dict[str, Any]]:
     return {name: measured(name, scenario, seeds) for name in TRIALS}
 
 
-@figure("physics.matched_ratio", "")
+@figure("physics.matched_ratio", "regret over regret")
 def matched_ratio() -> Measured:
     """Regret with a matched physics prior over that of the plain Gaussian process: the worst of all tasks."""
     found = _all("matched")
@@ -152,7 +152,7 @@ def matched_ratio() -> Measured:
     )
 
 
-@figure("physics.misspecified_bound", "")
+@figure("physics.misspecified_bound", "regret over regret")
 def misspecified_bound() -> Measured:
     """One-sided 95 % bound of that ratio where the prior is misspecified: the worst of all tasks."""
     found = _all("misspecified")
