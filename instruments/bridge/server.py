@@ -7,11 +7,11 @@ deadline that passed and a call that hangs all end the same way: the server make
 from __future__ import annotations
 
 import os
-import queue
 import secrets
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +36,6 @@ _EVENTS, _CAN_READ, _PATIENCE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVTIM
 _BELL = "inproc://bell"
 _LOOK_S, _LOOK_MS = 0.2, 200
 """How often the stop file is looked for."""
-_MOMENT_S = 3e-4
 _AT_ONCE = 256
 """Messages taken in before the clocks are looked at again."""
 
@@ -63,13 +62,12 @@ class Server:
         self._sessions = Sessions()
         self._hung: Job | None = None
         self._ended = False
-        self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._attends = self._submitted = False
+        self._finished: deque[Any] = deque()
         self._next_look_s = 0.0
         self._waits_ms = -2
         self._rings: dict[int, zmq.Socket[Any]] = {}
         self._open_sockets()
-        self._worker = Worker(lambda *done: self._wake("job", done))
+        self._worker = Worker(self._finish)
         self._safety = Safety(instrument.make_safe, lambda *done: self._wake("safe", done))
         self._immediate: Mapping[str, Any] = {
             "hello": self._hello,
@@ -121,9 +119,7 @@ class Server:
 
     def _wake(self, kind: str, done: Any) -> None:
         """Called by the other threads: hand something to the loop, and ring its bell, so that it looks."""
-        self._finished.put((kind, done))
-        if self._attends:
-            return
+        self._finished.append((kind, done))
         ring = self._rings.get(threading.get_ident())
         if ring is None:
             ring = self._rings[threading.get_ident()] = self._context.socket(zmq.DEALER)
@@ -136,24 +132,10 @@ class Server:
             self._router.setsockopt(_PATIENCE, patience_ms)
             self._waits_ms = patience_ms
         self._take_in()
-        if self._submitted:
-            self._attend()
-        while not self._finished.empty():
-            self._conclude(*self._finished.get())
+        while self._finished:
+            kind, done = self._finished.popleft()
+            (self._job_done if kind == "job" else self._made_safe)(*done)
         self._look_at_clocks()
-
-    def _attend(self) -> None:
-        """Wait a moment for what was just handed to the instrument: most answers are quicker than a bell."""
-        self._submitted, self._attends = False, True
-        try:
-            self._conclude(*self._finished.get(timeout=_MOMENT_S))
-        except queue.Empty:
-            return
-        finally:
-            self._attends = False  # whoever was too late to see this has put it in before: nobody rings in vain
-
-    def _conclude(self, kind: str, done: Any) -> None:
-        (self._job_done if kind == "job" else self._made_safe)(*done)
 
     def _take_in(self) -> None:
         """What has come; waits for it where nothing has."""
@@ -218,7 +200,6 @@ class Server:
             raise HardwareFault("a call of the instrument hangs since it was made safe: look at it, restart the server")
         job = Job(call, identity, self._operations[call.op])
         session.jobs[call.seq] = job
-        self._submitted = True
         if not self._worker.submit(job):
             del session.jobs[call.seq]
             raise Refused("too many commands wait for the instrument")
@@ -270,26 +251,32 @@ class Server:
             raise InvalidRequest("part needs of, frame and from")
         return _Raw(memoryview(kept.frames[frame])[start : start + self.settings.chunk_bytes])
 
-    def _job_done(self, job: Job, result: Any, error: BaseException | None) -> None:
+    def _finish(self, job: Job, result: Any, error: BaseException | None) -> None:
+        """Called by the worker: the answer is packed there, so that the loop is free meanwhile."""
+        self._wake("job", (job, self._answer_to(job, result, error), error))
+
+    def _answer_to(self, job: Job, result: Any, error: BaseException | None) -> Frames:
+        seq = job.call.seq
+        try:
+            return self._replied(seq, result) if error is None else self._said(seq, "error", error_to_plain(error))
+        except Exception as failed:  # a driver's result may hold what cannot travel
+            return self._said(seq, "error", error_to_plain(HardwareFault(f"the answer cannot be sent: {failed}")))
+
+    def _job_done(self, job: Job, frames: Frames, error: BaseException | None) -> None:
         if job is self._hung:
             self._hung = None
             self.audit.note("a call that hung came back", op=job.call.op)
         session = self._owner(job)
         if session is None or session.jobs.pop(job.call.seq, None) is None:
             return
-        self._reply(job, session, result, error)
+        self._reply(job, session, frames, error)
 
-    def _reply(self, job: Job, session: Session, result: Any, error: BaseException | None) -> None:
-        seq = job.call.seq
-        try:
-            frames = self._replied(seq, result) if error is None else self._said(seq, "error", error_to_plain(error))
-        except Exception as failed:  # a driver's result may hold what cannot travel
-            frames = self._said(seq, "error", error_to_plain(HardwareFault(f"the answer cannot be sent: {failed}")))
+    def _reply(self, job: Job, session: Session, frames: Frames, error: BaseException | None) -> None:
         if error is not None:
             self.audit.note(f"refused: {job.call.op}", client=session.name, why=str(error)[:300])
         kept = Kept(frames)
-        session.keep(seq, kept, self.settings.kept_bytes)
-        self._send_kept(job.identity, seq, kept)
+        session.keep(job.call.seq, kept, self.settings.kept_bytes)
+        self._send_kept(job.identity, job.call.seq, kept)
 
     def _owner(self, job: Job) -> Session | None:
         """Who waits for a job; None where it was answered already, or its client was forgotten."""
@@ -335,8 +322,8 @@ class Server:
         session = self._owner(job)
         if session is not None:
             session.jobs.pop(job.call.seq)
-            message = "the instrument's call hangs; it was made safe, what became of the command is not known"
-            self._reply(job, session, None, HardwareFault(message))
+            fault = HardwareFault("the instrument's call hangs; it was made safe, its command's fate is not known")
+            self._reply(job, session, self._answer_to(job, None, fault), fault)
 
     def _end_lease(self, why: str) -> None:
         self.audit.note("lease over", why=why)
