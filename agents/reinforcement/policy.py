@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -135,15 +136,19 @@ def _read(said: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Policy:
 
 
 def _registered(where: str) -> Path:
+    """The file of models:/NAME/VERSION; MLflow's own settings for the process stay as they are."""
+    match = re.fullmatch(r"models:/([^/]+)/(\d+)", where)
+    if match is None:
+        raise AgentError(f"{where} names no policy of the registry: give models:/NAME/VERSION, say models:/mine/1")
     try:
         import mlflow
     except ImportError as error:
         raise AgentError(f"{where} is in MLflow's registry, and MLflow is not installed: {error}") from None
     at = os.environ.get("MLFLOW_TRACKING_URI") or _REGISTRY.format(Path.cwd())
-    mlflow.set_tracking_uri(at)
-    mlflow.set_registry_uri(at)
     try:
-        folder = Path(mlflow.artifacts.download_artifacts(where))
+        client = mlflow.MlflowClient(tracking_uri=at, registry_uri=at)
+        source = client.get_model_version_download_uri(*match.groups())
+        folder = Path(mlflow.artifacts.download_artifacts(source, tracking_uri=at, registry_uri=at))
     except Exception as error:
         raise AgentError(f"{where} is not in the registry at {at}: {str(error).splitlines()[0]}") from None
     found = sorted(folder.rglob("*.npz")) if folder.is_dir() else [folder]

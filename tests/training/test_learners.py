@@ -13,14 +13,14 @@ from experiments.training.evaluation import evaluate
 from experiments.training.settings import TrainSettings, build_training, compose_training
 
 LEARNERS = {
-    "sac": ("trainer=sac", "trainer.gradient_steps=2"),
-    "tqc": ("trainer=tqc", "trainer.gradient_steps=2"),
+    "sac": ("trainer=sac",),
+    "tqc": ("trainer=tqc",),
     "dqn": ("trainer=dqn", "physics.action=grid", "physics.levels=7"),
 }
 
 
 def settings(*overrides: str) -> TrainSettings:
-    small = ("steps=4800", "evaluate_every=2400", "copies=32", "episodes=60", "tracking.enabled=false")
+    small = ("steps=6400", "evaluate_every=3200", "copies=32", "episodes=60", "tracking.enabled=false")
     return compose_training([*small, *overrides])
 
 

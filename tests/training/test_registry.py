@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -36,12 +37,15 @@ def test_a_registered_policy_runs_on_the_twin_and_through_the_bridge_and_nowhere
     assert best[: len(best) // 2] == best[len(best) // 2 :]
     assert main([*run, "campaign=si_atom_move"]) != 0
     error = capsys.readouterr().err.strip().splitlines()
-    (said,) = [line for line in error if line.startswith("error")]
-    assert "was trained for actions in 2 numbers" in said
+    (said,) = [line for line in error if "was trained for" in line]
+    assert "models:/train_find_peak/1 was trained for actions in 2 numbers" in said
     assert "this task has 3 numbers" in said
+    assert "MLFLOW_TRACKING_URI" not in os.environ  # looking a policy up leaves the process as it was
 
 
 def test_a_version_that_is_not_there_is_one_line(capsys) -> None:
     assert main(["run", "campaign=find_peak", "agent=trained", POLICY, "tracking=off"]) != 0
     error = capsys.readouterr().err.strip()
     assert "models:/train_find_peak/1 is not in the registry" in error
+    assert main(["run", "campaign=find_peak", "agent=trained", "agent.policy=models:/mine", "tracking=off"]) != 0
+    assert "models:/NAME/VERSION" in capsys.readouterr().err
