@@ -75,7 +75,7 @@ def exposed(folder: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-@pytest.mark.parametrize("bad", [{"delay_s": 0.1}, {"loss": 0.1}, {"twice": 0.5}, {"late": 0.3}], ids=str)
+@pytest.mark.parametrize("bad", [{"delay_s": 0.1}, {"loss": 0.2}, {"twice": 0.5}, {"late": 0.3}], ids=str)
 def test_a_bad_line_only_takes_longer(
     line: Any, remote: RemoteInstrument, tmp_path: Path, bad: dict[str, float]
 ) -> None:
@@ -84,7 +84,7 @@ def test_a_bad_line_only_takes_longer(
     for i in range(8):
         assert remote.acquire(SHORT, id=str(i), stop=NEVER).complete
     assert exposed(tmp_path) == [str(i) for i in range(8)]
-    assert line.carried > 100
+    assert line.carried > 40
     assert bool(line.lost) == ("loss" in bad)
 
 
