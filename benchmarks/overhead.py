@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.registry import Measured, figure
+from experiments.campaign.watch import Nobody
 
 STEPS = 1000
 REPEATS = 200
@@ -40,24 +41,15 @@ class Timed:
         return call
 
 
-class Marks:
+class Marks(Nobody):
     """A watch that notes when each step is done, and what agent and instrument had taken until then."""
 
     def __init__(self, timed: list[Timed]) -> None:
         self._timed = timed
         self.at: list[tuple[float, float]] = []
 
-    def begin(self, settings: Any, folder: Path) -> None:
-        pass
-
-    def say(self, line: str) -> None:
-        pass
-
     def step(self, tally: Any, spent: Any) -> None:
         self.at.append((time.perf_counter(), sum(t.seconds for t in self._timed)))
-
-    def end(self, result: Any) -> None:
-        pass
 
     def overhead_ms(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         """Milliseconds of every step that were neither the agent's nor the instrument's."""

@@ -31,7 +31,7 @@ _SAID: Final = (
 )
 
 
-@figure("planning.matched_ratio", "")
+@figure("planning.matched_ratio", "ratio")
 def matched_ratio() -> Measured:
     """Seconds of the planner over those of greedy with known rates, upper end of the interval; published law holds."""
     found, damaged = _played("matched"), _played("matched_damaged")
@@ -53,7 +53,7 @@ def matched_ratio() -> Measured:
     )
 
 
-@figure("planning.shifted_gap", "")
+@figure("planning.shifted_gap", "fraction")
 def shifted_gap() -> Measured:
     """Part of the gap between greedy with nominal rates and the oracle that the planner closes, scenario shifted."""
     found = _played("shifted")
@@ -74,7 +74,7 @@ def shifted_gap() -> Measured:
     )
 
 
-@figure("planning.misspecified_ratio", "")
+@figure("planning.misspecified_ratio", "ratio")
 def misspecified_ratio() -> Measured:
     """One-sided 95 % bound on the planner's seconds over greedy's, where the planner's model is wrong."""
     found = _played("misspecified")

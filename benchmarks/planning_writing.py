@@ -30,7 +30,7 @@ _GOAL: Final = 0.85
 _SIDE: Final = 12
 
 
-@figure("planning.vacancies_ratio", "")
+@figure("planning.vacancies_ratio", "ratio")
 def vacancies_ratio() -> Measured:
     """Seconds of the planner over those of blind dwells, one-sided 95 % bound, for 100 lines of vacancies."""
     found = {name: np.array([_line(make(), _SEED + i) for i in range(TARGETS)]) for name, make in _LINES.items()}
@@ -55,7 +55,7 @@ def vacancies_ratio() -> Measured:
     )
 
 
-@figure("planning.domains_ratio", "")
+@figure("planning.domains_ratio", "ratio")
 def domains_ratio() -> Measured:
     """Seconds of the planner over those of a raster to the same agreement, one-sided 95 % bound, for 100 pictures."""
     found = {name: np.array([_picture(make(), _SEED + i) for i in range(TARGETS)]) for name, make in _PICTURES.items()}

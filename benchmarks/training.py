@@ -17,7 +17,7 @@ _SEED: Final = 2**41
 _SEEDS: Final = (0, 1, 2)
 
 
-@figure("train.env_share", "")
+@figure("train.env_share", "fraction")
 def env_share() -> Measured:
     """Part of a training's CPU time that the environment takes: PPO at its default network on move_dopant."""
     shares = [_training(True) for _ in range(_ROUNDS)]
@@ -44,7 +44,7 @@ def env_share() -> Measured:
     )
 
 
-@figure("train.ppo_score", "")
+@figure("train.ppo_score", "ratio")
 def ppo_score() -> Measured:
     """Return of PPO with atom observations on move_dopant over the planner's, trained by `training=move_dopant`."""
     trained = [_trained(f"seed={seed}") for seed in _SEEDS]
