@@ -15,6 +15,7 @@ import pytest
 from experiments.benchmark.plan import plan
 from experiments.benchmark.settings import build_executor, compose_benchmark, without_absent
 from experiments.cli import main
+from experiments.config.errors import ConfigError
 from experiments.config.sources import groups
 
 ONE = (
@@ -184,7 +185,11 @@ SUITES = groups(named=("suite",))["suite"]
 def test_every_suite_composes_and_has_a_plan(suite):
     settings = compose_benchmark([f"suite={suite}", "seeds=2"])
     assert settings.suite.name == suite
-    here, left_out = without_absent(settings.suite)
+    try:
+        here, left_out = without_absent(settings.suite)
+    except ConfigError as error:
+        assert all(task.optional for task in settings.suite.tasks.values())
+        pytest.skip(f"nothing of suite {suite} can be built here: {error}")
     planned = plan(here)
     problems = sum(len(task.scenarios) for task in here.tasks.values())
     assert len(planned.cells) == 2 * problems * (len(here.policies) + 1)
