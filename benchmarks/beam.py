@@ -179,20 +179,11 @@ def _locate(agent: Any, seed: int) -> tuple[float, float]:
 
 
 def _played(core: Any, task: Any, agent: Any, seed: int, scenario: str) -> tuple[Any, float]:
-    from agents.protocol import Transition
+    from benchmarks.episodes import begun, episode
     from environments.environment import Environment
-    from experiments.campaign.problem import problem_of
     from instruments.embedded import Embedded
 
     environment = Environment(Embedded(core), task, scenario={"name": scenario})
-    observation, info = environment.reset(seed=seed)
-    agent.begin(problem_of(environment.brief(), environment.action_space), seed)
-    spent, accepted, ended = float(info["electrons"]), [], False
-    while not ended:
-        decision = agent.act(observation)
-        observation, reward, terminated, truncated, info = environment.step(decision.action)
-        accepted.append(bool(info["accepted"]))
-        told = np.array(accepted), reward, observation, terminated, info["seconds"], info["electrons"]
-        agent.tell(Transition(len(accepted) - 1, decision, info.get("value", np.nan), *told))
-        spent, ended = spent + float(info["electrons"]), terminated or truncated
+    observation, info = begun(agent, environment, seed)
+    spent = float(info["electrons"]) + sum(turn.told.electrons for turn in episode(agent, environment, observation))
     return environment, 1e-6 * spent

@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.protocol import Agent, Transition
+from agents.protocol import Agent
+from benchmarks.episodes import begun, episode
 from environments.environment import Environment
 from environments.tasks.move_dopant import MoveDopant
-from experiments.campaign.problem import problem_of
 from experiments.config.sources import conf_dir
 from instruments.embedded import Embedded
 from instruments.twins.stem.microscope import StemMicroscope
@@ -91,19 +91,10 @@ def samples(hops: Hops, count: int, seed: int) -> list[Sample]:
 def tour(make: Make, sample: Sample) -> Tour:
     """One policy on one sample: `GOALS` sites, one after the other."""
     env = Environment(sample.instrument, MoveDopant(goals=GOALS, tries=_TRIES), scenario={"name": sample.scenario})
-    observation, _ = env.reset(seed=sample.seed)
     agent = make(sample)
-    agent.begin(problem_of(env.brief(), env.action_space), sample.seed)
-    seconds, ended, step = 0.0, False, 0
-    accepted = np.zeros(0, dtype=bool)
-    while not ended:
-        decision = agent.act(observation)
-        observation, reward, ended, _, info = env.step(decision.action.astype(np.float32))
-        accepted = np.append(accepted, info["accepted"])
-        cost, value = (info["seconds"], info["electrons"]), float(info.get("value", np.nan))
-        agent.tell(Transition(step, decision, value, accepted, reward, observation, ended, *cost))
-        seconds, step = seconds + info["seconds"], step + 1
+    observation, _ = begun(agent, env, sample.seed)
+    turns = [turn.told for turn in episode(agent, env, observation)]
     kinds = np.asarray(sample.instrument.truth()["events"])[:, 2].astype(np.int64)
     lost = int(np.isin(kinds, (EJECTED, KNOCKED)).sum())
-    reached = round(GOALS * float(observation["progress"][1]))
-    return Tour(seconds, reached, step, lost, int((kinds == FOLDED).sum()))
+    reached = round(GOALS * float(turns[-1].observation["progress"][1]))
+    return Tour(sum(told.seconds for told in turns), reached, len(turns), lost, int((kinds == FOLDED).sum()))

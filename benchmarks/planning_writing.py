@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.baselines.write_targets import WriteTargets
-from agents.protocol import Agent, Observation, Transition
+from agents.protocol import Agent, Observation
 from agents.writing.adaptive_writing import AdaptiveWriting
 from agents.writing.raster_writing import RasterWriting
+from benchmarks.episodes import begun, episode
 from benchmarks.registry import Measured, figure
 from environments.environment import Environment
 from environments.tasks.write_domains import WriteDomains
 from environments.tasks.write_vacancies import WriteVacancies
-from experiments.campaign.problem import problem_of
 from instruments.embedded import Embedded
 from instruments.twins.spm.scanning_probe import ScanningProbe
 from instruments.twins.stem.sulphur_sheet import SulphurSheet
@@ -125,18 +125,11 @@ def picture(seed: int) -> tuple[str, ...]:
 
 def _played(agent: Agent, env: Environment, seed: int) -> tuple[Floats, int, Observation]:
     """Seconds, electrons, contact [nm nN] and volt-seconds of a campaign, how many actions, and what was seen last."""
-    seen, _ = env.reset(seed=seed)
-    agent.begin(problem_of(env.brief(), env.action_space), seed)
-    spent, accepted, ended = np.zeros(4), np.zeros(0, dtype=bool), False
-    while not ended:
-        decision = agent.act(seen)
-        spent[2:] += _worn(env, decision.action)
-        seen, reward, ended, _, info = env.step(decision.action)
-        accepted = np.append(accepted, info["accepted"])
-        cost, value = (info["seconds"], info["electrons"]), float(info.get("value", np.nan))
-        agent.tell(Transition(len(accepted) - 1, decision, value, accepted, reward, seen, ended, *cost))
-        spent[:2] += cost
-    return spent, len(accepted), seen
+    seen, _ = begun(agent, env, seed)
+    worn: list[Floats] = []
+    turns = list(episode(agent, env, seen, before=lambda decision: worn.append(_worn(env, decision.action))))
+    spent = np.array([(turn.told.seconds, turn.told.electrons, *own) for turn, own in zip(turns, worn, strict=True)])
+    return spent.sum(0), len(turns), turns[-1].told.observation
 
 
 def _worn(env: Environment, action: Floats) -> Floats:

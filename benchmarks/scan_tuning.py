@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from agents.baselines.coordinate_search import CoordinateSearch
 from agents.baselines.random_search import RandomSearch
 from agents.bayesian.continuous import ContinuousGaussianProcess
-from agents.protocol import Agent, Transition
+from agents.protocol import Agent
+from benchmarks.episodes import begun, episode
 from benchmarks.registry import Measured, figure
 from environments.environment import Environment
 from environments.tasks.tune_scan import TuneScan
-from experiments.campaign.problem import problem_of
 from instruments.embedded import Embedded
 from instruments.twins.spm.scanning_probe import ScanningProbe
 
@@ -49,15 +49,8 @@ def gap_closed() -> Measured:
 def best_of(agent: Agent, seed: int) -> float:
     """The best value of an agent's scans on the sample of a seed."""
     env = Environment(Embedded(ScanningProbe(roughness_nm=8.0)), TuneScan(tries=SCANS))
-    seen, _ = env.reset(seed=seed)
-    agent.begin(problem_of(env.brief(), env.action_space), seed)
-    values = []
-    for step in range(SCANS):
-        decision = agent.act(seen)
-        seen, reward, _, _, info = env.step(decision.action)
-        values.append(float(info.get("value", np.nan)))
-        agent.tell(Transition(step + 1, decision, values[-1], np.ones(step + 1, bool), float(reward), seen))
-    return float(np.nanmax(values))
+    seen, _ = begun(agent, env, seed)
+    return float(np.nanmax([turn.value for turn in episode(agent, env, seen, SCANS)]))
 
 
 def oracle(seed: int) -> float:

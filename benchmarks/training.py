@@ -129,29 +129,18 @@ def _greedy() -> Any:
 
 def _returns(make: Any) -> Any:
     """Returns of an agent on samples of its own, one episode each."""
-    from agents.protocol import Transition
+    from benchmarks.episodes import begun, episode
     from environments.environment import Environment
     from environments.tasks.move_dopant import MoveDopant
-    from experiments.campaign.problem import problem_of
     from instruments.embedded import Embedded
     from instruments.twins.stem.microscope import StemMicroscope
 
     returns, core = [], StemMicroscope()
     for seed in range(_SEED, _SEED + _EPISODES):
         env = Environment(Embedded(core), MoveDopant(), scenario={"name": "matched"})
-        observation, _ = env.reset(seed=seed)
         agent = make()
-        agent.begin(problem_of(env.brief(), env.action_space), seed % 2**31)
-        total, ended, step, accepted = 0.0, False, 0, np.zeros(0, bool)
-        while not ended:
-            decision = agent.act(observation)
-            observation, reward, ended, _, info = env.step(decision.action.astype(np.float32))
-            accepted = np.append(accepted, info["accepted"])
-            cost = info["seconds"], info["electrons"]
-            value = float(info.get("value", np.nan))
-            agent.tell(Transition(step, decision, value, accepted, reward, observation, ended, *cost))
-            total, step = total + reward, step + 1
-        returns.append(total)
+        observation, _ = begun(agent, env, seed)
+        returns.append(sum(turn.told.reward for turn in episode(agent, env, observation)))
     return np.array(returns)
 
 

@@ -133,7 +133,12 @@ class Environment(gymnasium.Env[Observation, NDArray[Any]]):
         self._seen.append((float(place[0]), float(place[1]), value))
         self._accepted = np.array(outcome.accepted[0][: self._steps])
         reward, terminated = float(outcome.reward[0]), bool(outcome.terminated[0])
-        return Step(self._observation(), value, self._accepted.copy(), reward, terminated)
+        return Step(self._observation(), value, self.accepted, reward, terminated)
+
+    @property
+    def accepted(self) -> NDArray[np.bool_]:
+        """Which of the values so far stand, [n]; a later one may unmask an earlier."""
+        return self._accepted.copy()
 
     def brief(self) -> Brief:
         """What an agent is told before its first decision, after the survey."""
