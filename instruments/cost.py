@@ -39,12 +39,7 @@ class Cost:
 
     def as_dict(self) -> dict[str, float]:
         """Plain mapping for the journal; `Cost(**mapping)` is its inverse."""
-        return {
-            "seconds": self.seconds,
-            "electrons": self.electrons,
-            "contact_nm_nN": self.contact_nm_nN,
-            "bias_V_s": self.bias_V_s,
-        }
+        return dict(vars(self))
 
     @staticmethod
     def of(mapping: Mapping[str, float]) -> Cost:

@@ -241,7 +241,7 @@ class MoveDopant:
         """Between two samples of the trace."""
         return self.longest_s / self.samples
 
-    @cached_property
+    @property
     def _kernel(self) -> Any:
         """The compiled part, which loads Numba."""
         from environments import dopant_kernel

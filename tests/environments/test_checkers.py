@@ -1,6 +1,7 @@
 """Gymnasium's and Stable-Baselines3's own checkers find nothing; warnings are errors in this suite."""
 
 import contextlib
+import pickle
 import sys
 
 import gymnasium
@@ -64,6 +65,14 @@ def test_the_policy_of_stable_baselines_learns_on_it(small_film) -> None:
     assert any(
         not np.array_equal(a, b.detach().numpy()) for a, b in zip(before, model.policy.parameters(), strict=True)
     )
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_a_task_that_was_used_can_be_sent_to_another_process(id: str) -> None:
+    environment = gymnasium.make(f"environments:{id}").unwrapped
+    environment.reset(seed=0)
+    environment.step(environment.action_space.sample())
+    assert pickle.loads(pickle.dumps(environment.task)) == environment.task
 
 
 def test_registering_again_does_no_harm() -> None:

@@ -64,9 +64,8 @@ def look(
 ) -> None:  # fmt: skip
     """Scan the frame of each row and say what atoms stand in it at its end.
 
-    frame is (width, height, rows, columns, dwell_s, flyback_s, turn); centers [B, 2] are in the scanner. peaks is
-    (largest density of the probe, largest rate of the law per pA s, its integral in bonds^2, bond, width, image peak).
-    The beam's places in the frame go with the drift at its middle.
+    frame is (width, height, rows, columns, dwell_s, flyback_s, turn); centers [B, 2] are in the scanner. The
+    beam's places in the frame go with the drift at its middle.
     """
     width = position.shape[1]
     room, lines = scratch(block), np.empty((3, _line_cells(frame, worlds[LANDED], block)))

@@ -113,7 +113,11 @@ def _joined(tables: Mapping[int, NDArray[Any]], at: NDArray[np.int64], kind: typ
 
 
 def peaks(found: Optics, law: Compiled, column: Column, bond_nm: float) -> tuple[float, ...]:
-    """What bounds the events of a frame: see `event_looks.look`."""
+    """What bounds the events of a frame.
+
+    Largest density of the probe [1/nm^2], largest rate of the law [1/(pA s)], its integral [bonds^2/(pA s)], bond [nm],
+    width of the finest feature [nm], and the image's peak.
+    """
     finest = 1.0 / column.cutoff_1_nm
     largest, integral = 0.0, 0.0
     if law.family == GAUSSIANS and len(law.parts):

@@ -64,7 +64,7 @@ def scratch(block: Any) -> Any:
 
 @njit(cache=True, forceinline=True)
 def tables_of(block: Any) -> Any:
-    """shared, optics, law and detector of a block, see `event_tuples`, and the bounds of a look."""
+    """shared, optics, law, detector (see `event_tuples`), and the bounds of a look that `event_tables.peaks` gives."""
     floats, whole, at = borrowed(block[0]), borrowed(block[1]), borrowed(block[2])
     one = floats[at[0, 0] :]
     box, strength = floats[at[1, 0] : at[1, 0] + 4], floats[at[2, 0] : at[2, 0] + at[2, 1]]
