@@ -1,6 +1,6 @@
 """gpCAM's optimiser asked for one of the candidates as a policy: `python with_gpcam.py`.
 
-Its default kernel and prior mean, upper confidence bound; trained anew when the number of points grew by a quarter.
+Its default kernel and prior mean, upper confidence bound; trained anew, locally, at every step.
 """
 
 from __future__ import annotations
