@@ -112,14 +112,15 @@ def accelerations(times: Mapping[str, Floats], budget: int) -> dict[str, list[fl
 
 
 def compared(campaign: str, seeds: int = SEEDS) -> Measured:
-    """All policies of the suite on one recording."""
+    """All policies of the suite on one recording, from its first seed on."""
     from experiments.config import build, compose
 
     plan, truth = suite(), truth_of(campaign)
     runs = {}
     for policy, overrides in plan["policies"].items():
         parts = build(compose([f"campaign={campaign}", *overrides]))
-        runs[policy] = [played(parts, seed, plan["steps"], truth) for seed in range(seeds)]
+        numbers = range(plan["first_seed"], plan["first_seed"] + seeds)
+        runs[policy] = [played(parts, seed, plan["steps"], truth) for seed in numbers]
     times = {policy: steps_to(plan["target"], each) for policy, each in runs.items()}
     return Measured(
         value=accelerations(times, plan["steps"])[SHOWN][0],

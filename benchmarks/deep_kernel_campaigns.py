@@ -42,19 +42,13 @@ def regrets(campaign: Sequence[str], narrow: bool, seed: int, steps: int) -> dic
 
 def _walk(env: Any, agent: Any, seed: int, steps: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The candidates chosen in an episode, and whether each gave a value."""
-    from agents.protocol import Transition
-    from experiments.campaign.problem import problem_of
+    from benchmarks.episodes import begun, episode
 
-    observation, _ = env.reset(seed=seed)
-    agent.begin(problem_of(env.brief(), env.action_space), seed)
+    observation, _ = begun(agent, env, seed)
     chosen, arrived = [], []
-    for step in range(steps):
-        decision = agent.act(observation)
-        observation, reward, *_, info = env.step(decision.action)
-        value = float(info.get("value", np.nan))
-        agent.tell(Transition(step + 1, decision, value, env._accepted.copy(), float(reward), observation))
-        chosen.append(decision.candidate)
-        arrived.append(bool(np.isfinite(value)))
+    for turn in episode(agent, env, observation, steps):
+        chosen.append(turn.decision.candidate)
+        arrived.append(bool(np.isfinite(turn.value)))
     return np.array(chosen, dtype=np.int64), np.array(arrived)
 
 

@@ -16,14 +16,14 @@ half of the candidates, drawn once by a seed, then a quarter, and so on; the pos
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.bayesian.candidate_cache import CandidateCache, parts
 from agents.bayesian.factor import Factor
 from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
 from agents.bayesian.kernel import SignalKernel
@@ -32,8 +32,6 @@ from agents.bayesian.surrogate import location_and_scale
 if TYPE_CHECKING:
     import torch
 
-_CHUNK = 4096
-"""Candidates that are worked on at a time: what belongs to them stays in the processor's cache."""
 _LEAST_VARIANCE = 1e-12
 
 
@@ -95,8 +93,8 @@ class CandidatePosterior:
             room = len(taken) + max(64, len(taken) // 2)
             self._begin(taken[:block], values[:block], factors.told[:block], begun[1], begun[2], room)
             self._begun = begun
-        for at in range(self._factor.count, len(taken)):
-            self._extend(int(taken[at]), float(values[at]), float(factors.told[at]))
+        for at in range(self._cache.factor.count, len(taken)):
+            self._cache.extend(int(taken[at]), float(values[at]), float(factors.told[at]))
         self._taken, self._values, self._noise = taken.copy(), values.copy(), factors.told.copy()
         self._ahead = np.broadcast_to(factors.ahead, len(self._inputs))
         self.location, self.scale = location_and_scale(values)
@@ -105,7 +103,7 @@ class CandidatePosterior:
     @property
     def kept_bytes(self) -> int:
         """Memory of what is kept of the data at the candidates."""
-        return self._factor.count * self._cache.shape[1] * self._cache.element_size()
+        return self._cache.kept_bytes
 
     @property
     def tested(self) -> NDArray[np.int64]:
@@ -114,11 +112,11 @@ class CandidatePosterior:
 
     def mean(self) -> torch.Tensor:
         """Mean [seen], in standardised values."""
-        return self._mean_of(self._sums)
+        return self._mean_of(self._cache.sums)
 
     def variance(self) -> torch.Tensor:
         """Variance [seen] without noise, in standardised values."""
-        return self._variance.clamp_min(_LEAST_VARIANCE)
+        return self._cache.variance.clamp_min(_LEAST_VARIANCE)
 
     def ahead(self, pending: NDArray[np.int64]) -> torch.Tensor:
         """Variance [seen] once the candidates `pending` will have been measured, whatever comes of them."""
@@ -128,7 +126,7 @@ class CandidatePosterior:
     def gain(self, pending: NDArray[np.int64]) -> torch.Tensor:
         """By how much [seen] a measurement of each, after `pending`, lowers the mean variance of the tested."""
         with self._trying(pending):
-            return self._between.square().mean(dim=0) / (self.variance() + self.noise_ahead())
+            return self._cache.between.square().mean(dim=0) / (self.variance() + self.noise_ahead())
 
     def noise_ahead(self) -> torch.Tensor:
         """Variance [seen] of a coming measurement's noise, in standardised values."""
@@ -142,9 +140,7 @@ class CandidatePosterior:
 
         some = torch.from_numpy(rows)
         with self._trying(pending):
-            known = self._cache[: self._factor.count]
-            taken_off = self._solved_for(some).T.to(known.dtype) @ known
-            return self._kernel.between(some, self._columns) - taken_off
+            return self._cache.covariance(some)
 
     def joint(self, rows: NDArray[np.int64], pending: NDArray[np.int64]) -> torch.Tensor:
         """Covariance [m, m] of the signal at candidates `rows` [m], after `pending`."""
@@ -152,17 +148,17 @@ class CandidatePosterior:
 
         some = torch.from_numpy(rows)
         with self._trying(pending):
-            solved = self._solved_for(some)
-            return self._kernel.between(some, some) - solved.T @ solved
+            solved = self._cache.solved_for(some)
+            return self._cache.kernel.between(some, some) - solved.T @ solved
 
     def tested_between(self, pending: NDArray[np.int64]) -> torch.Tensor:
         """Covariance [t, seen] of the signal at the tested with that at the seen, after `pending`."""
         with self._trying(pending):
-            return self._between.clone()
+            return self._cache.between.clone()
 
     def tested_variance(self) -> float:
         """Mean variance of the tested candidates."""
-        return float(self.variance()[self._tested_at].mean())
+        return float(self.variance()[self._cache.tested_at].mean())
 
     def everywhere(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and variance at all candidates [N], also those that are not seen."""
@@ -170,16 +166,16 @@ class CandidatePosterior:
 
         if len(self.seen) == len(self._inputs):
             return self.mean(), self.variance()
-        found = [self.at(part) for part in _parts(np.arange(len(self._inputs)))]
+        found = [self.at(part) for part in parts(np.arange(len(self._inputs)))]
         return torch.cat([mean for mean, _ in found]), torch.cat([variance for _, variance in found])
 
     def at(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and variance at candidates `rows` [m], seen or not."""
         import torch
 
-        solved = self._solved_for(torch.from_numpy(rows))
-        variance = self._kernel.variance - solved.square().sum(dim=0)
-        return self._mean_of(self._factor.solved @ solved), variance.clamp_min(_LEAST_VARIANCE)
+        solved = self._cache.solved_for(torch.from_numpy(rows))
+        variance = self._cache.kernel.variance - solved.square().sum(dim=0)
+        return self._mean_of(self._cache.factor.solved @ solved), variance.clamp_min(_LEAST_VARIANCE)
 
     def highest(self, rows: NDArray[np.int64]) -> float:
         """The highest mean among candidates `rows` [m], seen or not, m >= 1."""
@@ -189,7 +185,7 @@ class CandidatePosterior:
         return max(float(mean.max()) for mean in means)
 
     def _mean_of(self, sums: torch.Tensor) -> torch.Tensor:
-        shift = (self.location - self._factor.zero) / self.scale + self.given.mean
+        shift = (self.location - self._cache.factor.zero) / self.scale + self.given.mean
         return self.given.mean + sums[0] / self.scale - shift * sums[1]
 
     def _continues(self, taken: NDArray[np.int64], values: NDArray[np.float64], noise: NDArray[np.float64]) -> bool:
@@ -212,76 +208,12 @@ class CandidatePosterior:
         single: bool,
         room: int,
     ) -> None:
-        import torch
 
-        self._kernel = SignalKernel(self._inputs, self._names, self.given)
-        self._factor = Factor(self._kernel, self.given.noise, taken, values, room, factors)
+        kernel = SignalKernel(self._inputs, self._names, self.given)
+        factor = Factor(kernel, self.given.noise, taken, values, room, factors)
         some = self._order[: max(1, len(self._inputs) >> level)]
         self.seen = np.union1d(some, self._tested)
-        self._columns = torch.from_numpy(self.seen)
-        self._tested_at = torch.from_numpy(np.searchsorted(self.seen, self._tested))
-        self._cache = torch.empty((room, len(self.seen)), dtype=torch.float32 if single else torch.float64)
-        self._together = 64 if single else room  # single precision sums few terms well
-        self._variance = torch.full((len(self.seen),), self._kernel.variance, dtype=torch.float64)
-        self._sums = torch.zeros((2, len(self.seen)), dtype=torch.float64)
-        self._condition()
+        self._cache = CandidateCache(kernel, factor, self.seen, self._tested, single=single, room=room)
 
-    def _condition(self) -> None:
-        """On all data of the factor at once."""
-        import torch
-
-        n = self._factor.count
-        for part in _parts(np.arange(len(self.seen))):
-            solved = self._solved_for(self._columns[part[0] : part[-1] + 1])
-            here = slice(int(part[0]), int(part[-1]) + 1)
-            self._cache[:n, here] = solved
-            self._variance[here] -= solved.square().sum(dim=0)
-            self._sums[:, here] = self._factor.solved @ solved
-        tested = torch.from_numpy(self._tested)
-        known = self._cache[:n].to(torch.float64) if len(tested) else self._cache[:0].to(torch.float64)
-        self._between = self._kernel.between(tested, self._columns) - known[:, self._tested_at].T @ known
-
-    def _solved_for(self, rows: torch.Tensor) -> torch.Tensor:
-        """R^-1 k(data, candidates `rows`), [n, m]."""
-        return self._factor.solve(self._kernel.between(self._factor.rows, rows))
-
-    def _extend(self, row: int, value: float, noise_factor: float) -> None:
-        """One datum more: one pass over the candidates."""
-        import torch
-
-        n = self._factor.count
-        if n == len(self._cache):
-            self._cache = torch.cat([self._cache, torch.empty_like(self._cache)])
-        across, own = self._factor.append(row, value, noise_factor)
-        new = self._kernel.between(torch.tensor([row]), self._columns)[0]
-        for some in range(0, n, self._together):
-            rows = slice(some, min(some + self._together, n))
-            new -= across[rows].to(self._cache.dtype) @ self._cache[rows]
-        new /= own
-        self._cache[n] = new
-        self._variance -= new.square()
-        for of, solved in zip(self._sums, self._factor.solved[:, n].tolist(), strict=True):
-            of.add_(new, alpha=solved)
-        if len(self._tested):
-            self._between.addr_(new[self._tested_at], new, alpha=-1.0)
-
-    @contextmanager
-    def _trying(self, pending: NDArray[np.int64]) -> Iterator[None]:
-        """The state as it will be once `pending` were measured; as it was, afterwards."""
-        if not len(pending):
-            yield
-            return
-        count = self._factor.count
-        kept = self._variance, self._sums, self._between
-        self._variance, self._sums, self._between = (table.clone() for table in kept)
-        try:
-            for row in pending:
-                self._extend(int(row), self._factor.zero, float(self._ahead[row]))
-            yield
-        finally:
-            self._factor.cut(count)
-            self._variance, self._sums, self._between = kept
-
-
-def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+    def _trying(self, pending: NDArray[np.int64]) -> AbstractContextManager[None]:
+        return self._cache.trying(pending, self._ahead[pending])

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.bayesian.checked import must_be_one_of
+from agents.bayesian.coordinates import Coordinates, places_of_law
 from agents.bayesian.structured import Fitted, Hypothesis, shares
 from agents.bayesian.surrogate import location_and_scale, one_thread
 from agents.options import Options
-from agents.protocol import AgentError, Decision, Observation, Prediction, Problem
+from agents.protocol import Decision, Observation, Prediction, Problem
 from agents.remembering import Remembering
 from physics_priors.bounds import Bounds
 from physics_priors.laws.law import Law
 
 Acquisition = Literal["uncertainty", "log_expected_improvement", "upper_confidence_bound"]
-Coordinates = Literal["action", "position"]
 Floats = NDArray[np.float64]
-_MOST, _CHUNK, _SHOWN = 20_000, 2048, 64
+_CHUNK, _SHOWN = 2048, 64
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,8 @@ class CompetingLaws(Remembering):
         draws: Annotated[int, Bounds("draws", 64, 100_000)] = 400,
     ) -> None:
         """Raises ValueError where nothing competes, two laws share a name, or a word is not known."""
-        for name, value, allowed in (
-            ("acquisition", acquisition, Acquisition),
-            ("coordinates", coordinates, Coordinates),
-        ):
-            if value not in get_args(allowed):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, got {value!r}")
+        must_be_one_of("acquisition", acquisition, Acquisition)
+        must_be_one_of("coordinates", coordinates, Coordinates)
         names = [law.name for law in laws]
         if not laws or len(set(names)) != len(names):
             raise ValueError(f"give one law or more, each with a name of its own; got {names}")
@@ -84,14 +81,7 @@ class CompetingLaws(Remembering):
         import torch  # noqa: F401  # paid here, not within the first decision
 
         super().begin(problem, seed)
-        if not isinstance(self.options, Options) or self.options.discrete:
-            raise AgentError("laws are compared at candidates that lie somewhere, and this task lists none")
-        if len(self.options) > _MOST:
-            raise AgentError(f"{len(self.options)} candidates are more than {_MOST}: use agent=gaussian_process")
-        if self.coordinates == "position" and problem.positions_nm is None:
-            raise AgentError("this task's candidates have no position: use coordinates=action")
-        x = problem.positions_nm if self.coordinates == "position" else self.options.actions
-        self._x = np.asarray(x, dtype=np.float64)
+        self._x = places_of_law(problem, self.options, self.coordinates)
         self._sign = -1.0 if problem.objective == "minimise" else 1.0
         self._belief: _Belief | None = None
 

@@ -6,12 +6,13 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.baselines.sobol import sobol_point
+from agents.bayesian.checked import must_be_one_of
 from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
 from agents.bayesian.quick_model import quick_model
 from agents.bayesian.surrogate import location_and_scale, one_thread, standardised
@@ -57,8 +58,7 @@ class ContinuousGaussianProcess(Remembering):
 
         Raises ValueError for an unknown acquisition, and where there are fewer `raw_samples` than `restarts`.
         """
-        if acquisition not in get_args(Acquisition):
-            raise ValueError(f"acquisition must be one of {', '.join(get_args(Acquisition))}, got {acquisition!r}")
+        must_be_one_of("acquisition", acquisition, Acquisition)
         if raw_samples < restarts:
             raise ValueError(f"raw_samples must be at least restarts={restarts}, got {raw_samples}: raise it")
         self.acquisition, self.beta, self.seeds = acquisition, beta, seeds

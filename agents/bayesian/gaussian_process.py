@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.baselines.sobol import sobol_point
 from agents.bayesian.candidate_posterior import CandidatePosterior, NoiseFactors
+from agents.bayesian.candidate_search import CandidateSearch, Initial, highest_of, open_rows
+from agents.bayesian.checked import must_be_one_of
 from agents.bayesian.features import Kind, features
 from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
 from agents.bayesian.local_rates import local_rates
 from agents.bayesian.noise import Noise, fit_with_noise, noise_factors
 from agents.bayesian.spending import Unit, foreseen
 from agents.bayesian.surrogate import one_thread, standardised
-from agents.bayesian.worth import DIVISIBLE, TESTED, WORDS, WORDS_OF_MINIMUM, Choice, Situation, weighed, worth
+from agents.bayesian.terms import Terms
+from agents.bayesian.worth import DIVISIBLE, Choice, Situation, weighed, worth
 from agents.options import Options
 from agents.protocol import AgentError, Decision, Observation, Prediction, Problem, Transition
-from agents.remembering import Remembering
 from physics_priors.bounds import ANY, Bounds
 
 if TYPE_CHECKING:
@@ -33,23 +34,8 @@ _SCORING_S = 0.05
 _MOST_FITTED = 2000
 """Values that hyper-parameters are fitted to: of more, so many spread evenly over the steps."""
 
-Initial = Literal["auto", "sobol", "spread"]
 
-
-def _must_be_one_of(name: str, value: str, allowed: Any) -> None:
-    if value not in get_args(allowed):
-        raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, got {value!r}")
-
-
-@dataclass(frozen=True)
-class _Terms:
-    """The chance that a value counts and what it costs, at each candidate seen; None where it is not asked for."""
-
-    chance: NDArray[np.float64] | None
-    cost: NDArray[np.float64] | None
-
-
-class GaussianProcess(Remembering):
+class GaussianProcess(CandidateSearch):
     """Measures points that are spread out first, then the candidate that a Gaussian process of all accepted values
     makes most of.
 
@@ -97,44 +83,41 @@ class GaussianProcess(Remembering):
         """Nothing is rewritten: an unknown name or an even `patch_pixels` raises ValueError, and so do a level that
         no level_set asks for, and a cost or a chance for an acquisition that cannot be weighed with one.
         """
-        _must_be_one_of("acquisition", acquisition, Choice)
-        _must_be_one_of("cost_aware", cost_aware, Unit)
-        _must_be_one_of("noise", noise, Noise)
+        must_be_one_of("acquisition", acquisition, Choice)
+        must_be_one_of("cost_aware", cost_aware, Unit)
+        must_be_one_of("noise", noise, Noise)
         if level is not None and acquisition != "level_set":
             raise ValueError(f"level={level:g} is for acquisition=level_set, not for {acquisition}")
         if acquisition not in DIVISIBLE and (feasibility or cost_aware != "none"):
             what = "feasibility" if feasibility else f"cost_aware={cost_aware}"
             raise ValueError(f"{what} weighs a gain, and {acquisition} is none: choose one of {', '.join(DIVISIBLE)}")
-        _must_be_one_of("features", features, Kind)
-        _must_be_one_of("initial", initial, Initial)
-        if patch_pixels % 2 == 0:
-            raise ValueError(f"patch_pixels must be odd, so that a patch has a centre, got {patch_pixels}")
-        if min(patch_pixels, components, seeds, refit_every, test_points) < 1 or beta < 0:
-            raise ValueError("patch_pixels, components, seeds, refit_every and test_points start at 1, beta at 0")
-        self.acquisition, self.features, self.beta = acquisition, features, beta
-        self.patch_pixels, self.components, self.images = patch_pixels, components, tuple(images)
-        self.seeds, self.refit_every, self.test_points, self.initial = seeds, refit_every, test_points, initial
-        self.cache_MiB, self.level = cache_MiB, level
+        super().__init__(
+            acquisition,
+            features,
+            patch_pixels,
+            components,
+            beta,
+            seeds,
+            refit_every,
+            test_points,
+            images,
+            initial,
+            cache_MiB,
+        )
+        self.level = level
         self.cost_aware, self.feasibility, self.noise = cost_aware, feasibility, noise
 
     def begin(self, problem: Problem, seed: int) -> None:
-        import botorch  # noqa: F401  # paid here, not within the deadline of the first decision
-
         super().begin(problem, seed)
-        if not isinstance(self.options, Options) or self.options.discrete:
-            raise AgentError("a Gaussian process chooses among candidates that lie somewhere, and this task lists none")
+        assert isinstance(self.options, Options)
         self._features = features(problem, self.options, self.features, self.patch_pixels, self.components, self.images)
-        rng = np.random.default_rng([self.seed, 0x7E57])
-        count = min(self.test_points, len(self.options))
-        tested = np.sort(rng.choice(len(self.options), count, replace=False))
         self._model = CandidatePosterior(
             self._features.inputs,
             self._features.names,
             cache_bytes=self.cache_MiB * 2**20,
             seed=self.seed,
-            tested=tested if self.acquisition in TESTED else None,
+            tested=self.tested(),
         )
-        self._sign = -1.0 if problem.objective == "minimise" else 1.0
         if self.cost_aware != "none" and problem.positions_nm is None:
             raise AgentError("this task's candidates have no position: use cost_aware=none")
         self._spent = np.zeros(0)
@@ -157,8 +140,8 @@ class GaussianProcess(Remembering):
         started = time.monotonic()
         assert isinstance(self.options, Options)
         free = self.open_options(self.options, pending)
-        if not self._ready:
-            return self._seed_point(free, pending)
+        if not self.ready:
+            return self.first_point(free, pending)
         with one_thread():
             left = None if deadline_s is None else deadline_s - self._scoring_s - (time.monotonic() - started)
             given = self._hyperparameters(left)
@@ -174,13 +157,10 @@ class GaussianProcess(Remembering):
         return self._model.kept_bytes
 
     def predict(self) -> Prediction | None:
-        if not self._ready:
+        if not self.ready:
             return None
         with one_thread():
-            model = self._following(self._hyperparameters(None) or self._last)
-            mean, variance = model.everywhere()
-        location, scale = model.location, model.scale
-        return Prediction(self._sign * (location + scale * mean.numpy()), scale * np.sqrt(variance.numpy()))
+            return self.predicted(self._following(self._hyperparameters(None) or self._last))
 
     def state(self) -> dict[str, Any]:
         kept = None if self._kept is None else {"at": self._kept[0], **self._kept[1].plain()}
@@ -188,6 +168,8 @@ class GaussianProcess(Remembering):
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
+        if not {"kept", "spent"} <= state.keys():
+            raise AgentError("this state is of an older version of the Gaussian process: start anew")
         kept = state["kept"]
         self._kept = None if kept is None else (int(kept["at"]), self._own(Hyperparameters.from_plain(kept)))
         self._spent = np.array(state["spent"], dtype=np.float64)
@@ -196,12 +178,8 @@ class GaussianProcess(Remembering):
     # The model
 
     @property
-    def _ready(self) -> bool:
-        return int(self.usable.sum()) >= max(self.seeds, 2)
-
-    @property
     def _refit_due(self) -> bool:
-        return self._ready and (self._kept is None or self.told - self._kept[0] >= self.refit_every)
+        return self.ready and (self._kept is None or self.told - self._kept[0] >= self.refit_every)
 
     @property
     def _last(self) -> Hyperparameters:
@@ -228,7 +206,7 @@ class GaussianProcess(Remembering):
             return self._memo[1]
         found = None
         if timeout_s is None or timeout_s > 0:
-            taken, values = self._data()
+            taken, values = self.learned_from()
             some = np.unique(np.linspace(0, len(taken) - 1, _MOST_FITTED).round().astype(int))
             taken, values = taken[some], values[some]
             inputs, names = self._features.inputs[taken], self._features.names
@@ -242,14 +220,10 @@ class GaussianProcess(Remembering):
             self._memo = (self.told, found)
         return found
 
-    def _data(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The candidates and values that may be learned from, turned round where the smallest is wanted."""
-        return self.taken[self.usable], self._sign * self.values[self.usable]
-
     def _following(self, given: Hyperparameters) -> CandidatePosterior:
         """The model with all that was told; what was known when its hyper-parameters were fitted goes in at once."""
         at = self.told if self._kept is None or given is not self._kept[1] else self._kept[0]
-        return self._model.follow(*self._data(), int(self.usable[:at].sum()), given, self._noise_factors(given))
+        return self._model.follow(*self.learned_from(), int(self.usable[:at].sum()), given, self._noise_factors(given))
 
     def _noise_factors(self, given: Hyperparameters) -> NoiseFactors | None:
         if given.excess is None:
@@ -260,71 +234,30 @@ class GaussianProcess(Remembering):
 
     # The decision
 
-    def _seed_point(self, free: NDArray[np.int64], pending: Sequence[Decision]) -> Decision:
-        assert isinstance(self.options, Options)
-        number = self.told + len(pending)
-        of = f"{number + 1} of {self.seeds}" if number < self.seeds else f"{number + 1}"
-        reason = f"point {of} before the first model ({self._features.label})"
-        if self._spreads and number % 2:
-            known = [*self.taken, *(self.options.index(decision) for decision in pending)]
-            return self.options.decide(self._least_alike(free, known), f"least like those measured: {reason}")
-        point = sobol_point(self.options.axes, self.seed, number // 2 if self._spreads else number)
-        return self.options.decide(self.options.nearest(point, free), f"Sobol {reason}")
-
-    @property
-    def _spreads(self) -> bool:
-        return self.initial == "spread" or (self.initial == "auto" and self._features.sees_patches)
-
-    def _least_alike(self, free: NDArray[np.int64], known: Sequence[int]) -> int:
-        """The option of `free` farthest, in the model's inputs, from the nearest of `known`."""
-        inputs = self._features.inputs
-        squares = np.full(len(free), np.inf)
-        for row in known:
-            squares = np.minimum(squares, np.sum((inputs[free] - inputs[row]) ** 2, axis=1))
-        return int(free[np.argmax(squares)])
-
     def _best(
         self, free: NDArray[np.int64], model: CandidatePosterior, ahead: NDArray[np.int64], late: bool
     ) -> Decision:
-        assert isinstance(self.options, Options)
-        rows = np.flatnonzero(np.isin(model.seen, free, assume_unique=True))
-        terms = self._terms(model, ahead)
+        rows, terms = open_rows(model, free), self._terms(model, ahead)
         scores = self._scores(model, ahead, rows, terms).numpy()
-        row = int(rows[np.argmax(scores[rows])]) if len(rows) else int(np.argmax(scores))
-        predicted = self._sign * (model.location + model.scale * float(model.mean()[row]))
-        spread = model.scale * float(model.ahead(ahead)[row]) ** 0.5
-        figures = {
-            "mean": predicted,
-            "std": spread,
-            "acquisition": float(scores[row]),
-            **self._model_figures(model),
-        }
-        reason = self._reason(predicted, spread)
-        if self.acquisition == "integrated_variance":
-            figures["map_std"] = model.scale * model.tested_variance() ** 0.5
-        if terms.cost is not None:
-            figures[f"expected_{self.cost_aware}"] = float(terms.cost[row])
-            reason += f", to cost {terms.cost[row]:.3g} {self.cost_aware}"
-        if terms.chance is not None:
-            figures["chance"] = float(terms.chance[row])
-            reason += f", to count with a chance of {terms.chance[row]:.2f}"
+        row = highest_of(scores, rows)
+        figures, also = terms.told(row)
         if late:
             figures["fallback"] = 1.0
-            reason += "; with the last hyper-parameters, for their fit failed or would have missed the deadline"
-        return self.options.decide(int(model.seen[row]), reason, figures)
+            also += "; with the last hyper-parameters, for their fit failed or would have missed the deadline"
+        return self.decided(model, row, float(scores[row]), ahead, self._model_figures(model), figures, also)
 
     def _scores(
-        self, model: CandidatePosterior, ahead: NDArray[np.int64], free: NDArray[np.int64], terms: _Terms
+        self, model: CandidatePosterior, ahead: NDArray[np.int64], free: NDArray[np.int64], terms: Terms
     ) -> torch.Tensor:
         """What a measurement is worth at each candidate seen, `free` [m] of which may be chosen."""
-        taken, values = self._data()
+        taken, values = self.learned_from()
         level = None if self.level is None else (self._sign * self.level - model.location) / model.scale
         rng = np.random.default_rng([self.seed, self.told + len(ahead), 0xD4A3])
         values = (values - model.location) / model.scale
         now = Situation(model, taken, values, ahead, free, rng, self.beta, level)
         return weighed(self.acquisition, worth(self.acquisition, now), terms.chance, terms.cost)
 
-    def _terms(self, model: CandidatePosterior, ahead: NDArray[np.int64]) -> _Terms:
+    def _terms(self, model: CandidatePosterior, ahead: NDArray[np.int64]) -> Terms:
         chance = cost = None
         if self.feasibility:
             inputs, names = self._features.inputs, self._features.names
@@ -332,7 +265,7 @@ class GaussianProcess(Remembering):
         if self.cost_aware != "none":
             assert self.problem.positions_nm is not None
             cost = foreseen(self.cost_aware, self._spent, self.taken, self.problem.positions_nm, ahead)[model.seen]
-        return _Terms(chance, cost)
+        return Terms(chance, cost, self.cost_aware)
 
     def _model_figures(self, model: CandidatePosterior) -> dict[str, float]:
         lengthscales = {
@@ -340,12 +273,3 @@ class GaussianProcess(Remembering):
             for name, value in zip(self._features.names, model.given.lengthscales, strict=True)
         }
         return {"noise": model.scale * model.given.noise**0.5, **lengthscales}
-
-    def _reason(self, predicted: float, spread: float) -> str:
-        unit = f" {self.problem.value_unit}" if self.problem.value_unit else ""
-        best = self._sign * float((self._sign * self.values[self.usable]).max())
-        words = WORDS[self.acquisition] if self._sign > 0 else WORDS_OF_MINIMUM[self.acquisition]
-        return (
-            f"{words} ({self._features.label}): predicted {predicted:.3g} ± {spread:.2g}{unit}, "
-            f"best so far {best:.3g}{unit}"
-        )

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.baselines.sobol import sobol_point
+from agents.bayesian.acquisition import Acquisition
+from agents.bayesian.candidate_search import drawn_to_test, least_alike
+from agents.bayesian.checked import must_be_one_of, must_have_a_centre
+from agents.bayesian.coordinates import Coordinates, places_of_law
 from agents.bayesian.features import Kind, features
 from agents.bayesian.physics_mean_belief import Data, Predicting, Rival, averaged, believed
 from agents.bayesian.physics_mean_fit import Floats, LateError, MeanFunction, Rows
@@ -21,10 +25,8 @@ from agents.remembering import Remembering
 from physics_priors.bounds import Bounds
 from physics_priors.laws.law import Law
 
-Coordinates = Literal["action", "position"]
-Acquisition = Literal["log_expected_improvement", "upper_confidence_bound", "integrated_variance"]
-_LEAST_SHARE, _MOST = 0.01, 20_000
-"""A law with less say is set aside, and the decision is that of the plain Gaussian process; most candidates."""
+_LEAST_SHARE = 0.01
+"""A law with less say is set aside, and the decision is that of the plain Gaussian process."""
 
 
 class PhysicsGaussianProcess(Remembering):
@@ -53,11 +55,13 @@ class PhysicsGaussianProcess(Remembering):
         refit_every: Annotated[int, Bounds("steps", 1, 10_000)] = 1,
         test_points: Annotated[int, Bounds("candidates", 1, 4096)] = 256,
     ) -> None:
-        """Raises ValueError on an unknown word, or a trust that leaves nothing to learn."""
-        words = (("acquisition", acquisition, Acquisition), ("features", features, Kind))
-        for name, value, allowed in (*words, ("coordinates", coordinates, Coordinates)):
-            if value not in get_args(allowed):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, got {value!r}")
+        """Raises ValueError on an unknown word, a number out of its bounds, or a trust that leaves nothing to learn."""
+        must_be_one_of("acquisition", acquisition, Acquisition)
+        must_be_one_of("features", features, Kind)
+        must_be_one_of("coordinates", coordinates, Coordinates)
+        must_have_a_centre(patch_pixels)
+        if min(components, seeds - 1, refit_every, test_points) < 1 or beta < 0:
+            raise ValueError("components, refit_every and test_points start at 1, seeds at 2, beta at 0")
         if not 0.0 < trust < 1.0:
             raise ValueError(f"trust is a probability above 0 and below 1, got {trust!r}")
         self.prior, self.coordinates, self.trust, self.acquisition = prior, coordinates, trust, acquisition
@@ -66,19 +70,15 @@ class PhysicsGaussianProcess(Remembering):
 
     def begin(self, problem: Problem, seed: int) -> None:
         super().begin(problem, seed)
-        if not isinstance(self.options, Options) or self.options.discrete:
-            raise AgentError("a prior is evaluated at candidates that lie somewhere, and this task lists none")
-        if len(self.options) > _MOST:
-            raise AgentError(f"{len(self.options)} candidates are more than {_MOST}: use agent=gaussian_process")
-        if self.coordinates == "position" and problem.positions_nm is None:
-            raise AgentError("this task's candidates have no position: use coordinates=action")
+        x = places_of_law(problem, self.options, self.coordinates)
+        assert isinstance(self.options, Options)
         self._features = features(problem, self.options, self.features, self.patch_pixels, self.components)
-        x = problem.positions_nm if self.coordinates == "position" else self.options.actions
         self._sign = -1.0 if problem.objective == "minimise" else 1.0
-        self._mean = MeanFunction(self.prior, np.asarray(x, dtype=np.float64), self._sign)
-        rng = np.random.default_rng([self.seed, 0x7E57])
-        count = min(self.test_points, len(self.options))
-        self._tested = np.sort(rng.choice(len(self.options), count, replace=False))
+        self._mean = MeanFunction(self.prior, x, self._sign)
+        missing = int(np.count_nonzero(~np.isfinite(self._mean.at(np.zeros((1, self._mean.count)), np.arange(len(x))))))
+        if missing:
+            raise AgentError(f"{self.prior.name!r} has no value at {missing} of {len(x)} candidates: check coordinates")
+        self._tested = drawn_to_test(self.seed, self.test_points, len(self.options))
         self._held: tuple[tuple[int, bytes], list[Rival]] | None = None
 
     def act(
@@ -155,10 +155,9 @@ class PhysicsGaussianProcess(Remembering):
     def _late(self, free: Rows) -> Decision:
         """The open option farthest from those measured: what needs no model."""
         assert isinstance(self.options, Options)
-        inputs = self._features.inputs
-        away = np.square(inputs[free][:, None] - inputs[self.taken][None]).sum(-1).min(1)
+        chosen = least_alike(self._features.inputs, free, self.taken)
         reason = "farthest from what was measured, for the inference of the prior would have missed the deadline"
-        return self.options.decide(int(free[np.argmax(away)]), reason, {"fallback": 1.0})
+        return self.options.decide(chosen, reason, {"fallback": 1.0})
 
     def _best(self, rivals: Sequence[Rival], free: Rows, ahead: NDArray[np.int64]) -> Decision:
         assert isinstance(self.options, Options)
@@ -166,6 +165,7 @@ class PhysicsGaussianProcess(Remembering):
         best = float(averaged(models, self._data().rows)[0].max())
         models = [model.ahead(ahead) for model in models]
         scores = self._worth(models, free, best)
+        scores = np.where(np.isnan(scores), -np.inf, scores)  # places where the fitted law has no value
         row = int(np.argmax(scores))
         chosen = free[[row]]
         mean, variance = averaged(models, chosen)
@@ -180,7 +180,8 @@ class PhysicsGaussianProcess(Remembering):
             say = f"{self.prior.name!r} has {share:.0%} of the say"
         else:
             figures["prior_set_aside"] = 1.0
-            say = f"{self.prior.name!r} predicts worse than no law and is set aside"
+            fitted = any(rival.mean is not None for rival in rivals)
+            say = f"{self.prior.name!r} {'predicts worse than no law' if fitted else 'fits nowhere'} and is set aside"
         unit = f" {self.problem.value_unit}" if self.problem.value_unit else ""
         words = self.acquisition.replace("_", " ")
         reason = f"highest {words}: predicted {predicted:.3g} ± {spread:.2g}{unit}; {say}"
@@ -195,7 +196,8 @@ class PhysicsGaussianProcess(Remembering):
             return np.asarray(sum(m.share * self._gain(m, free) for m in models))
         from scipy.special import logsumexp
 
-        logs = [math.log(m.share) + _log_improvement(*m.at(free), best) for m in models]
+        scale = self._data().scale
+        logs = [math.log(m.share) + _log_improvement(*m.at(free), best, scale) for m in models]
         return np.asarray(logsumexp(np.array(logs), axis=0))
 
     def _gain(self, model: Predicting, free: Rows) -> Floats:
@@ -203,12 +205,14 @@ class PhysicsGaussianProcess(Remembering):
         return np.asarray(np.square(model.between(self._tested, free)).mean(0) / (model.at(free)[1] + model.noise))
 
 
-def _log_improvement(mean: Floats, variance: Floats, best: float) -> Floats:
+def _log_improvement(mean: Floats, variance: Floats, best: float, scale: float) -> Floats:
+    """Log of the improvement to expect, in standard deviations `scale` of the values."""
     import torch
 
     from agents.bayesian.acquisition import log_expected_improvement
 
-    return log_expected_improvement(torch.from_numpy(mean), torch.from_numpy(variance), best).numpy()
+    over, spread = torch.from_numpy((mean - best) / scale), torch.from_numpy(variance / scale**2)
+    return log_expected_improvement(over, spread, 0.0).numpy()
 
 
 def _prior_share(rivals: Sequence[Rival]) -> float:

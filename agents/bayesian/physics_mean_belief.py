@@ -16,6 +16,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from agents.bayesian.physics_mean_fit import Floats, JointPosterior, MeanFunction, Mode, Rows, modes
+from agents.protocol import AgentError
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,15 @@ def believed(
 ) -> list[Rival]:
     """Every mode of every rival, with its share; `before` [H] are the rivals' probabilities before any value.
 
-    Raises LateError past the time `ends` (monotonic).
+    Raises LateError past the time `ends` (monotonic), and AgentError where not one of them has a mode.
     """
     found: list[tuple[MeanFunction | None, Mode, float]] = []
     for mean, probability in zip(rivals, before, strict=True):
         for mode in modes(_posterior(data, mean), rng, ends):
             found.append((mean, mode, math.log(probability) + mode.log_evidence))
-    top = max((log for *_, log in found), default=0.0)
+    if not found:
+        raise AgentError("neither a law nor a plain Gaussian process can be fitted to these values: check them")
+    top = max(log for *_, log in found)
     weights = np.exp([log - top for *_, log in found])
     return [Rival(mean, mode, float(w / weights.sum())) for (mean, mode, _), w in zip(found, weights, strict=True)]
 
@@ -117,9 +120,8 @@ class Predicting:
         left = self._targets - self._mode.constant - said
         self._weights = solve_triangular(self._root, left, lower=True)
         self._open = np.linalg.cholesky(np.eye(slope.shape[1]) + self._slope.T @ self._slope)
-        pull = (
-            self._slope.T @ self._weights - self._mode.z
-        )  # nothing at the mode, until values come that it has not seen
+        # nothing at the mode, until values come that it has not seen
+        pull = self._slope.T @ self._weights - self._mode.z
         self._moved = np.linalg.solve(self._open, pull)
 
     def _parts(self, rows: Rows) -> tuple[Floats, Floats, Floats]:

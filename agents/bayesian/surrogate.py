@@ -25,6 +25,7 @@ from agents.bayesian.hyperparameters import (
     lengthscale_priors,
     outputscale_priors,
 )
+from agents.protocol import AgentError
 
 
 @contextmanager
@@ -123,12 +124,18 @@ def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def location_and_scale(values: NDArray[np.float64]) -> tuple[float, float]:
-    """By what values [n] are shifted and divided when they are standardised."""
+    """By what values [n] are shifted and divided when they are standardised.
+
+    Raises AgentError where their squares overflow.
+    """
     import torch
 
     transform = _standardize(values)
     transform(torch.from_numpy(values[:, None]))
-    return transform.means.item(), transform.stdvs.item()
+    location, scale = transform.means.item(), transform.stdvs.item()
+    if not (math.isfinite(location) and math.isfinite(scale)):
+        raise AgentError(f"values up to {np.abs(values).max():.3g} are too large to be standardised: use another unit")
+    return location, scale
 
 
 def _standardize(values: NDArray[np.float64]) -> Any:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.bayesian.acquisition import log_expected_improvement, upper_confidence_bound
+from agents.bayesian.acquisition import Acquisition, log_expected_improvement, upper_confidence_bound
+from agents.bayesian.candidate_model import CandidateModel
 from agents.bayesian.candidate_posterior import CandidatePosterior
 from agents.bayesian.knowledge_gradient import knowledge_gradient
 from agents.bayesian.level_sets import log_contour_improvement
@@ -74,22 +75,31 @@ class Situation:
 def worth(choice: Choice, now: Situation) -> torch.Tensor:
     """What a measurement is worth at each candidate seen."""
     model, ahead = now.model, now.ahead
-    if choice == "integrated_variance":
-        return model.gain(ahead)
     if choice == "knowledge_gradient":
         return knowledge_gradient(model, ahead)
     if choice == "noisy_expected_improvement":
         return noisy_expected_improvement(model, now.taken, ahead, now.rng)
     if choice == "thompson":
         return thompson(model, now.free, ahead, now.rng)
+    if choice == "level_set":
+        mean = model.mean()
+        return log_contour_improvement(mean, model.ahead(ahead), _level(now, mean))
+    if choice == "novelty":
+        known = np.concatenate([now.values, model.at(ahead)[0].numpy()])
+        return expected_novelty(model.mean(), model.ahead(ahead), known)
+    return worth_of_moments(choice, model, now.taken, ahead, now.beta)
+
+
+def worth_of_moments(
+    choice: Acquisition, model: CandidateModel, taken: NDArray[np.int64], ahead: NDArray[np.int64], beta: float
+) -> torch.Tensor:
+    """The same, where means and variances are all that is needed: of any model of the candidates."""
+    if choice == "integrated_variance":
+        return model.gain(ahead)
     mean, variance = model.mean(), model.ahead(ahead)
     if choice == "upper_confidence_bound":
-        return upper_confidence_bound(mean, variance, now.beta)
-    if choice == "level_set":
-        return log_contour_improvement(mean, variance, _level(now, mean))
-    if choice == "novelty":
-        return expected_novelty(mean, variance, np.concatenate([now.values, model.at(ahead)[0].numpy()]))
-    return log_expected_improvement(mean, variance, model.highest(now.taken))
+        return upper_confidence_bound(mean, variance, beta)
+    return log_expected_improvement(mean, variance, model.highest(taken))
 
 
 def weighed(choice: Choice, scores: torch.Tensor, chance: Floats | None, cost: Floats | None) -> torch.Tensor:

@@ -317,7 +317,15 @@ def test_every_option_does_something() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"members": 0}, {"hidden": 0}, {"latent": 0}, {"warm_up": 0}, {"proposals": 0}, {"learn_from": 1}],
+    [
+        {"acquisition": "thompson"},
+        {"members": 0},
+        {"hidden": 0},
+        {"latent": 0},
+        {"warm_up": 0},
+        {"proposals": 0},
+        {"learn_from": 1},
+    ],
     ids=str,
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:

@@ -239,6 +239,21 @@ def test_a_state_of_other_inputs_is_refused() -> None:
         other.restore(agent.state())
 
 
+def test_a_state_of_an_older_version_is_refused_in_one_line() -> None:
+    agent = started(12, seeds=3)
+    older = {name: kept for name, kept in agent.state().items() if name != "spent"}
+    with pytest.raises(AgentError, match="older version of the Gaussian process: start anew"):
+        agent.restore(older)
+
+
+def test_values_whose_squares_overflow_are_refused_in_one_line() -> None:
+    agent = started(12, seeds=3)
+    for step, value in enumerate((1e200, -1e200, 3e200), start=1):
+        tell(agent, agent.act({}), step, value)
+    with pytest.raises(AgentError, match=r"up to 3e\+200 are too large to be standardised: use another unit"):
+        agent.act({})
+
+
 def test_hyperparameters_stay_between_two_refits() -> None:
     decisions = play(started(16, seeds=4, refit_every=3), peaks(0, 16), 1, 12)
     scales = [decision.figures["lengthscale_position_0"] for decision in decisions[4:]]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pytest
 
 from agents.bayesian.physics_mean import PhysicsGaussianProcess
-from agents.bayesian.physics_mean_belief import Data, Predicting, Rival
+from agents.bayesian.physics_mean_belief import Data, Predicting, Rival, believed
 from agents.bayesian.physics_mean_fit import JointPosterior, MeanFunction, Mode, modes
 from agents.check import CHECKS, Trial
 from agents.protocol import AgentError, Decision, Problem, Transition
@@ -171,7 +172,9 @@ def test_a_deadline_that_is_missed_is_said():
     assert "deadline" in late.reason
 
 
-@pytest.mark.parametrize("options", [{"trust": 0.0}, {"acquisition": "hope"}, {"coordinates": "stars"}])
+@pytest.mark.parametrize(
+    "options", [{"trust": 0.0}, {"patch_pixels": 4}, {"acquisition": "hope"}, {"coordinates": "stars"}]
+)
 def test_words_that_are_not_known_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         PhysicsGaussianProcess(LAW, **options)
@@ -181,6 +184,28 @@ def test_a_task_without_candidates_is_refused():
     agent = PhysicsGaussianProcess(LAW)
     with pytest.raises(AgentError, match="candidates"):
         agent.begin(Problem(np.zeros(2), np.ones(2), "map", "y", ""), 0)
+
+
+@dataclass(frozen=True)
+class OnlyAboveZero(SchottkyEmission):
+    """Has no value below zero."""
+
+    def mean(self, theta, x):
+        return theta[:, :1] + theta[:, 1:] * np.sqrt(x[None, :, self.axis])
+
+
+def test_a_law_without_a_value_at_some_candidates_is_refused():
+    agent = PhysicsGaussianProcess(OnlyAboveZero())
+    x = np.linspace(-1.0, 1.0, 10)[:, None]
+    with pytest.raises(AgentError, match="no value at 5 of 10 candidates"):
+        agent.begin(Problem(x.min(0), x.max(0), "map", "y", "", candidates=x), 0)
+
+
+def test_values_that_nothing_fits_are_refused_in_one_line():
+    given = data(5)
+    given = Data(given.inputs, given.names, given.rows, given.values * np.nan, 0.0, 1.0)
+    with pytest.raises(AgentError, match="neither a law nor a plain"):
+        believed(given, (MeanFunction(LAW, V, 1.0), None), np.array([0.5, 0.5]), np.random.default_rng(0))
 
 
 def test_values_all_alike_and_absurd_scales_are_survived():

@@ -9,24 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.bayesian.acquisition import Acquisition
+from agents.bayesian.candidate_search import CandidateSearch, Initial, highest_of, open_rows
+from agents.bayesian.checked import must_be_one_of
 from agents.bayesian.deep_kernel.ensemble import Ensemble
 from agents.bayesian.deep_kernel.likelihood import LogPosterior
 from agents.bayesian.deep_kernel.networks import Prior, Shape
 from agents.bayesian.deep_kernel.sampling import Chains, moved
 from agents.bayesian.deep_kernel.seeing import seen
 from agents.bayesian.features import Kind
-from agents.bayesian.gaussian_process import GaussianProcess, Initial
 from agents.bayesian.surrogate import one_thread, standardised
+from agents.bayesian.worth import worth_of_moments
 from agents.options import Options
 from agents.protocol import AgentError, Decision, Observation, Prediction, Problem, Transition
-from agents.remembering import Remembering
 from physics_priors.bounds import Bounds
 
-_LEARNING, _TESTED = 0xDEE9, 0x7E57
+_LEARNING = 0xDEE9
 
 
-class DeepKernel(GaussianProcess):
-    """Decides as `GaussianProcess` does, with an ensemble of deep kernels for its model.
+class DeepKernel(CandidateSearch):
+    """Begins and seeks as `GaussianProcess` does, with an ensemble of deep kernels for its model.
 
     Networks and hyper-parameters are drawn from their posterior by one chain for each of `members`. Chains begin with
     `warm_up` proposals at the first model, and go on by `proposals` from where they were after every `refit_every`
@@ -43,8 +44,6 @@ class DeepKernel(GaussianProcess):
     """The transitions whose values were there when chains last moved."""
     _at: int
     """How many transitions had been told then."""
-    _tested: NDArray[np.int64] | None
-    """The candidates over which integrated_variance averages."""
     _model_now: Ensemble | None
     """The model since chains last moved; built again where it is missing."""
 
@@ -70,6 +69,7 @@ class DeepKernel(GaussianProcess):
         cache_MiB: Annotated[int, Bounds("MiB", 1, 1_000_000)] = 512,
     ) -> None:
         """Nothing is rewritten: what makes no sense raises ValueError."""
+        must_be_one_of("acquisition", acquisition, Acquisition)
         super().__init__(
             acquisition,
             features,
@@ -85,6 +85,7 @@ class DeepKernel(GaussianProcess):
         )
         if min(members, hidden, latent, warm_up, proposals, learn_from - 1) < 1:
             raise ValueError("members, hidden, latent, warm_up and proposals start at 1, learn_from at 2")
+        self._seeks: Acquisition = acquisition
         self.rotation_invariant, self.members, self.hidden, self.latent = rotation_invariant, members, hidden, latent
         self.warm_up, self.proposals, self.learn_from = warm_up, proposals, learn_from
 
@@ -101,10 +102,6 @@ class DeepKernel(GaussianProcess):
             self.rotation_invariant,
         )
         self._features = self._seen.plain
-        self._tested = None
-        if self.acquisition == "integrated_variance":
-            count = min(self.test_points, len(self.options))
-            self._tested = np.random.default_rng([self.seed, _TESTED]).choice(len(self.options), count, replace=False)
         width = self._seen.features.shape[1]
         shape = Shape(width, self._seen.positions.shape[1], self.hidden, min(self.latent, width))
         with one_thread():
@@ -112,10 +109,10 @@ class DeepKernel(GaussianProcess):
         self._set(None, np.zeros(0, np.int64), 0)
 
     def tell(self, transition: Transition) -> None:
-        Remembering.tell(self, transition)
+        super().tell(transition)
         if not self.usable[self._learned].all():
             self._set(None, self._learned[:0], 0)
-        if self._ready and (self._chains is None or self.told - self._at >= self.refit_every):
+        if self.ready and (self._chains is None or self.told - self._at >= self.refit_every):
             usable = np.flatnonzero(self.usable)
             if not np.array_equal(usable, self._learned):
                 with one_thread():
@@ -127,19 +124,16 @@ class DeepKernel(GaussianProcess):
         assert isinstance(self.options, Options)
         free = self.open_options(self.options, pending)
         if self._chains is None:
-            return self._seed_point(free, pending)
+            return self.first_point(free, pending)
         ahead = np.array([self.options.index(decision) for decision in pending], dtype=np.int64)
         with one_thread():
-            return self._best(free, self._ensemble(), ahead, late=False)  # type: ignore[arg-type]  # it answers alike
+            return self._best(free, self._ensemble(), ahead)
 
     def predict(self) -> Prediction | None:
         if self._chains is None:
             return None
         with one_thread():
-            model = self._ensemble()
-            mean, variance = model.everywhere()
-        spread = model.scale * np.sqrt(variance.numpy())
-        return Prediction(self._sign * (model.location + model.scale * mean.numpy()), spread)
+            return self.predicted(self._ensemble())
 
     @property
     def kept_bytes(self) -> int:
@@ -148,10 +142,12 @@ class DeepKernel(GaussianProcess):
 
     def state(self) -> dict[str, Any]:
         chains = None if self._chains is None else self._chains.plain()
-        return {**Remembering.state(self), "chains": chains, "learned": self._learned.copy(), "at": self._at}
+        return {**super().state(), "chains": chains, "learned": self._learned.copy(), "at": self._at}
 
     def restore(self, state: dict[str, Any]) -> None:
-        Remembering.restore(self, state)
+        super().restore(state)
+        if not {"chains", "learned", "at"} <= state.keys():
+            raise AgentError("this state is of an older version of the deep kernels: start anew")
         chains = None if state["chains"] is None else Chains.from_plain(state["chains"])
         if chains is not None and chains.xi.shape != (self.members, self._prior.shape.size):
             raise AgentError("this state is of deep kernels of another shape, or that see something else: start anew")
@@ -190,10 +186,14 @@ class DeepKernel(GaussianProcess):
                 self._seen.features,
                 cache_bytes=self.cache_MiB * 2**20,
                 seed=self.seed,
-                tested=self._tested,
+                tested=self.tested(),
             )
-        return self._model_now.follow(*self._data(), int(self.usable[: self._at].sum()))
+        return self._model_now.follow(*self.learned_from(), int(self.usable[: self._at].sum()))
 
-    def _model_figures(self, model: Any) -> dict[str, float]:
+    def _best(self, free: NDArray[np.int64], model: Ensemble, ahead: NDArray[np.int64]) -> Decision:
+        taken, _ = self.learned_from()
+        scores = worth_of_moments(self._seeks, model, taken, ahead, self.beta).numpy()
+        row = highest_of(scores, open_rows(model, free))
         figures = {"noise": model.scale * model.noise**0.5}
-        return figures | ({"structure_share": model.share} if self._prior.shape.axes else {})
+        share = {"structure_share": model.share} if self._prior.shape.axes else {}
+        return self.decided(model, row, float(scores[row]), ahead, figures | share, {})
