@@ -265,7 +265,8 @@ def test_it_follows_as_well_as_if_it_were_trained_anew_and_covers_what_it_has_no
     covered: list[float] = []
     for seed in range(2):
         image, values = labyrinth(seed)
-        agents = (started(image, seed), started(image, seed, seeds=30, warm_up=60), GaussianProcess())
+        following_one, anew_one = started(image, seed), started(image, seed, seeds=30, warm_up=60)
+        agents: list[DeepKernel | GaussianProcess] = [following_one, anew_one, GaussianProcess()]
         agents[-1].begin(problem(image), seed)
         for agent, into in zip(agents, (following, anew, plain), strict=True):
             rest = tell_random(agent, values, 30, seed)
