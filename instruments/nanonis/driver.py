@@ -6,7 +6,6 @@ import itertools
 import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from instruments.capabilities import Capabilities, Field
 from instruments.cost import Cost
-from instruments.errors import Closed, DataInvalid, HardwareFault, NotSupported, OutOfReach, Stopped
+from instruments.errors import DataInvalid, HardwareFault, NotSupported, OutOfReach, Stopped
 from instruments.measurement import Axis, Channel, Measurement
 from instruments.nanonis.commands import BIAS_COLUMN, SIGNALS
 from instruments.nanonis.connection import Connection
@@ -30,17 +29,17 @@ from instruments.requests import (
     Withdraw,
 )
 from instruments.seam import Stop
+from instruments.vendor import Channels, Vendor, check_channels
 from physics_priors.bounds import Bounds
 
 _M = 1e-9
 _POLL_S = 0.01
 _STROKE_S, _MOST_STROKES = 0.25, 400
-_KEPT = 256
 _OLDEST = 10_000
 """Releases of the real-time engine before this one are not known to speak these commands."""
 
 
-class Nanonis:
+class Nanonis(Vendor):
     """Scans, bias spectroscopy by segments, pulses, feedback, approach and withdrawal; positions in the scan frame.
 
     Everything that is set is read back, because the controller clamps without a word. After `make_safe` the tip is off
@@ -60,82 +59,24 @@ class Nanonis:
         approach_s: Annotated[float, Bounds("s", 0.0, 3600.0)] = 60.0,
     ) -> None:
         """A call that is not answered for `timeout_s` is lost; the longest spectroscopy must be shorter."""
+        super().__init__()
         self._host, self._port, self._timeout_s = host, port, timeout_s
         self._bias_limit_V, self._force_limit_nN = bias_limit_V, force_limit_nN
         self._travel_nm_s, self._approach_s = travel_nm_s, approach_s
         self._open: Connection | None = None
         self._aside: Connection | None = None
         self._signals: list[str] = []
-        self._known: Capabilities | None = None
         self._at_nm = (0.0, 0.0)
-        self._busy, self._opening = threading.RLock(), threading.RLock()
-        self._ended, self._safe, self._closed = threading.Event(), False, False
-        self._done: OrderedDict[str, Measurement] = OrderedDict()
-        self._ways: Mapping[type[Request], Callable[[Any, Stop], Mapping[str, Channel]]] = {
+        self._safe = False
+        self._ways: Mapping[type[Request], Callable[[Any, Stop], Channels]] = {
             ScanImage: self._scan,
             BiasSpectroscopy: self._sweep,
             TipPulse: self._pulse,
             TipPath: self._draw,
             SetFeedback: self._regulate,
-            Approach: lambda request, stop: self._approach(stop),
+            Approach: self._approach_at,
             Withdraw: lambda request, stop: self._withdraw(),
         }
-
-    def describe(self) -> Capabilities:
-        with self._opening:
-            if self._closed:
-                raise Closed(f"the connection to the Nanonis controller at {self._host} was closed: open a new one")
-            if self._known is None:
-                self._known = self._connect()
-            return self._known
-
-    def price(self, request: Request) -> Cost:
-        known = self.describe()
-        request.__post_init__()
-        if request.kind not in known.requests:
-            raise NotSupported(f"{known.name} has no {request.kind}; it has {', '.join(sorted(known.requests))}")
-        self._within(request, known)
-        return self._cost(request)
-
-    def acquire(self, request: Request, *, id: str, stop: Stop) -> Measurement:
-        with self._busy:
-            self.describe()
-            if id in self._done:
-                return self._done[id]
-            price = self.price(request)
-            self._ended.clear()
-            if stop.is_set():
-                raise Stopped(f"{request.kind} {id!r} was ended before it began")
-            if self._safe and not isinstance(request, (Approach, Withdraw)):
-                self._approach(stop)
-            measurement = self._measured(request, id, price, self._channels(request, stop))
-            self._done[id] = measurement
-            while len(self._done) > _KEPT:
-                self._done.popitem(last=False)
-            return measurement
-
-    def lookup(self, id: str) -> Measurement | None:
-        self.describe()
-        return self._done.get(id)
-
-    def make_safe(self) -> None:
-        if self._aside is None or self._closed:
-            return
-        self._ended.set()
-        self._safe = True
-        for name, arguments in (("Scan.Action", (1, 0)), ("BiasSpectr.Stop", ()), ("ZCtrl.Withdraw", (1, 10_000))):
-            self._aside.call(name, *arguments)
-
-    def close(self) -> None:
-        if self._closed:
-            return
-        try:
-            self.make_safe()
-        finally:
-            self._closed = True
-            for connection in (self._open, self._aside):
-                if connection is not None:
-                    connection.close()
 
     def _connect(self) -> Capabilities:
         self._open, self._aside = (Connection(self._host, self._port, self._timeout_s) for _ in range(2))
@@ -163,19 +104,36 @@ class Nanonis:
             },
         )
 
-    def _within(self, request: Request, known: Capabilities) -> None:
-        """Raise OutOfReach before anything is sent."""
-        places = request.places_nm()
-        if len(places) and not known.field.contains(places):
-            raise OutOfReach(f"{request.kind} reaches beyond {known.field}")
-        for name, allowed in known.limits.items():
-            value = getattr(request, name, None)
-            if value is not None and not allowed.contains(value):
-                raise OutOfReach(f"{name}={value:g} is outside {allowed}")
+    def _check(self, request: Request, known: Capabilities) -> None:
         if isinstance(request, BiasSpectroscopy) and not request.low_V < 0 < request.high_V:
             raise OutOfReach("sweeps go through 0 V here: low_V below it, high_V above")
+        if isinstance(request, ScanImage):
+            check_channels(request.channels, known.channels["ScanImage"])
+        if isinstance(request, SetFeedback) and None not in (request.setpoint_nN, request.setpoint_pA):
+            raise NotSupported("there is one set-point here: say it as a force or as a current, not both")
 
-    def _cost(self, request: Request) -> Cost:
+    def _carry_out(self, request: Request, id: str, price: Cost, stop: Stop) -> Measurement:
+        if self._safe and not isinstance(request, (Approach, Withdraw)):
+            self._approach(stop)
+        return self._measured(request, id, price, self._channels(request, stop))
+
+    def _secure(self) -> None:
+        if self._aside is None:
+            return
+        self._safe = True
+        for name, arguments in (("Scan.Action", (1, 0)), ("BiasSpectr.Stop", ()), ("ZCtrl.Withdraw", (1, 10_000))):
+            self._aside.call(name, *arguments)
+
+    def _disconnect(self) -> None:
+        for connection in (self._open, self._aside):
+            if connection is not None:
+                connection.close()
+
+    def _offset_nm(self) -> tuple[float, float]:
+        """The sample's places are the scan frame's."""
+        return (0.0, 0.0)
+
+    def _cost(self, request: Request, known: Capabilities) -> Cost:
         places = request.places_nm()
         way_nm = math.dist(self._at_nm, places[0]) if len(places) else 0.0
         way_s = way_nm / self._travel_nm_s + (self._approach_s if self._safe else 0.0)
@@ -192,7 +150,7 @@ class Nanonis:
             return Cost(way_s + seconds, bias_V_s=abs(request.bias_V) * seconds)
         return Cost(way_s if isinstance(request, Approach) else 0.0)
 
-    def _measured(self, request: Request, id: str, price: Cost, channels: Mapping[str, Channel]) -> Measurement:
+    def _measured(self, request: Request, id: str, price: Cost, channels: Channels) -> Measurement:
         reached = min((_reached(channel.values) for channel in channels.values()), default=1.0)
         if reached == 0.0:
             raise Stopped(f"{request.kind} {id!r} was ended before its first row was complete")
@@ -202,7 +160,7 @@ class Nanonis:
         note = "" if reached == 1.0 else f"ended early: {100 * reached:.0f} % of {request.kind} was carried out"
         return Measurement(id, request, channels, price.scaled(reached), reached == 1.0, self._at_nm, {}, note)
 
-    def _channels(self, request: Request, stop: Stop) -> Mapping[str, Channel]:
+    def _channels(self, request: Request, stop: Stop) -> Channels:
         try:
             return self._ways[type(request)](request, stop)
         except HardwareFault as error:
@@ -210,10 +168,11 @@ class Nanonis:
                 raise Stopped(f"{request.kind} was ended: {error}") from None
             raise
 
-    def _scan(self, request: ScanImage, stop: Stop) -> Mapping[str, Channel]:
+    def _scan(self, request: ScanImage, stop: Stop) -> Channels:
         (rows, columns), line_s = request.shape, request.dwell_s * request.shape[1]
         frame = [*(v * _M for v in (*request.center_nm, *request.size_nm)), math.degrees(request.rotation_rad)]
-        wanted = [i for i, name in enumerate(self._signals) if name in SIGNALS]
+        chosen = request.channels or [channel for channel, *_ in SIGNALS.values()]
+        wanted = [i for i, name in enumerate(self._signals) if name in SIGNALS and SIGNALS[name][0] in chosen]
         speed_m_s = request.size_nm[0] * _M / line_s
         self._set("Scan.Frame", frame)
         self._set("Scan.Buffer", [wanted, columns, rows])
@@ -234,7 +193,7 @@ class Nanonis:
             found[channel] = Channel(values, unit, (Axis("y", "nm", y), Axis("x", "nm", x)))
         return found
 
-    def _sweep(self, request: BiasSpectroscopy, stop: Stop) -> Mapping[str, Channel]:
+    def _sweep(self, request: BiasSpectroscopy, stop: Stop) -> Channels:
         self._move(request.position_nm)
         start, end = [0.0, request.high_V, request.low_V], [request.high_V, request.low_V, 0.0]
         span = request.high_V - request.low_V
@@ -275,12 +234,12 @@ class Nanonis:
             if stop.is_set() or self._ended.is_set():
                 self._aside.call("BiasSpectr.Stop")  # again and again: one that comes before the start is lost
 
-    def _pulse(self, request: TipPulse, stop: Stop) -> Mapping[str, Channel]:
+    def _pulse(self, request: TipPulse, stop: Stop) -> Channels:
         self._move(request.position_nm)
         self._call("Bias.Pulse", 1, request.width_s, request.bias_V, 0, 2)
         return {}
 
-    def _draw(self, request: TipPath, stop: Stop) -> Mapping[str, Channel]:
+    def _draw(self, request: TipPath, stop: Stop) -> Channels:
         """Follow the path under bias; whatever happens, the bias is taken off again."""
         first, *others = request.points_nm
         self._move(first)
@@ -296,7 +255,7 @@ class Nanonis:
             self._set("FolMe.Speed", [request.speed_nm_s * _M, 0])
         return {}
 
-    def _regulate(self, request: SetFeedback, stop: Stop) -> Mapping[str, Channel]:
+    def _regulate(self, request: SetFeedback, stop: Stop) -> Channels:
         if request.setpoint_nN is not None:
             self._set("ZCtrl.Setpnt", [request.setpoint_nN * 1e-9])
         if request.setpoint_pA is not None:
@@ -309,7 +268,12 @@ class Nanonis:
         self._set("ZCtrl.OnOff", [int(request.on)])
         return {}
 
-    def _approach(self, stop: Stop) -> Mapping[str, Channel]:
+    def _approach_at(self, request: Approach, stop: Stop) -> Channels:
+        if request.setpoint_nN is not None:
+            self._set("ZCtrl.Setpnt", [request.setpoint_nN * 1e-9])
+        return self._approach(stop)
+
+    def _approach(self, stop: Stop) -> Channels:
         self._call("AutoApproach.Open")
         self._call("AutoApproach.OnOffSet", 1)
         while self._call("AutoApproach.OnOffGet")[0]:
@@ -319,7 +283,7 @@ class Nanonis:
         self._safe = False
         return {}
 
-    def _withdraw(self) -> Mapping[str, Channel]:
+    def _withdraw(self) -> Channels:
         self._call("ZCtrl.Withdraw", 1, int(1000 * self._timeout_s))
         self._safe = True
         return {}
@@ -347,7 +311,10 @@ def _followed(name: str, asked: Sequence[Any], got: Sequence[Any]) -> None:
 
 
 def _strokes(first: Sequence[float], others: Sequence[Sequence[float]], speed_nm_s: float) -> list[list[float]]:
-    """The points of a path with others between them, so that none is further than _STROKE_S away: it can be stopped."""
+    """The points of a path with others between them, so that it can be stopped.
+
+    A straight line has pieces of at most _STROKE_S each, or _MOST_STROKES longer ones.
+    """
     points, at = [], np.asarray(first, float)
     for point in others:
         pieces = min(max(1, math.ceil(math.dist(at, point) / speed_nm_s / _STROKE_S)), _MOST_STROKES)

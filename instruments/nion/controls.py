@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from instruments.errors import HardwareFault, NotSupported, OutOfReach
 from instruments.nion.microscope import Microscope
 from instruments.nion.site import Site
-from instruments.requests import MoveStage, SetAberrations
+from instruments.requests import MoveStage, Register, SetAberrations, SetOptics
 
 _M = 1e-9
 _FOLLOWS = 1e-6
@@ -25,7 +25,7 @@ class Controls:
         missing = [name for name in site.controls if stack.value(name) is None]
         if missing:
             raise HardwareFault(f"this column has no control {', '.join(missing)}: correct the site map")
-        self._stage_m = self._stage_now_m()
+        self._stage_m, self._registered_nm = self._stage_now_m(), (0.0, 0.0)
         self._start_nm = {name: self._aberration_nm(name) for name in site.aberrations}
 
     def calibration(self) -> dict[str, float]:
@@ -56,6 +56,15 @@ class Controls:
         (x, y), (x0, y0) = self._stage_now_m(), self._stage_m
         return (x - x0) / _M, (y - y0) / _M
 
+    def register(self, request: Register) -> None:
+        """Remember where the sample is from where the stage says that it is."""
+        self._registered_nm = request.shift_nm
+
+    def offset_nm(self) -> Pair:
+        """What is added to a place of the sample to get the place of the scan."""
+        (x, y), (dx, dy) = self.moved_nm(), self._registered_nm
+        return x + dx, y + dy
+
     def check_stage(self, request: MoveStage) -> None:
         """Raise where the stage cannot, or shall not, go."""
         if request.shift_nm[2] or any(request.tilt_rad):
@@ -72,13 +81,25 @@ class Controls:
 
     def check_aberrations(self, request: SetAberrations) -> None:
         """Raise where an aberration is unknown here or would go too far."""
-        unknown = set(request.names) - set(self._site.aberrations)
-        if unknown:
-            raise NotSupported(f"no control for {', '.join(sorted(unknown))}; for {', '.join(self._site.aberrations)}")
+        self._check_names(dict(zip(request.names, request.values_nm, strict=True)))
         for name, pair in self.targets(request).items():
             reach = self._site.aberration_range_nm * _THIRD_ORDER.get(name, 1.0)
             if not math.hypot(*pair) <= reach:
                 raise OutOfReach(f"{name} may be {reach:g} nm, not {math.hypot(*pair):g}")
+
+    def check_optics(self, request: SetOptics) -> None:
+        """Raise NotSupported where a lens has no control here; the current has none."""
+        if request.current_pA is not None:
+            raise NotSupported("the current is what the column says: it cannot be set from here")
+        self._check_names(_of_optics(request))
+
+    def set_optics(self, request: SetOptics) -> None:
+        """Set defocus, astigmatism and coma, as far as they are given."""
+        self.set_aberrations(_of_optics(request))
+
+    def set_lenses(self, request: SetAberrations) -> None:
+        """Set aberrations, from where they are or from the start."""
+        self.set_aberrations(self.targets(request))
 
     def targets(self, request: SetAberrations) -> dict[str, Pair]:
         """Where each aberration shall be [nm]: from where it is, or from where it was at the start."""
@@ -94,6 +115,14 @@ class Controls:
             controls, factor = self._site.aberrations[name]
             for control, value in zip(controls, pair, strict=False):
                 self._set(control, factor * value * _M)
+
+    def _check_names(self, values_nm: Mapping[str, Pair]) -> None:
+        unknown = set(values_nm) - set(self._site.aberrations)
+        if unknown:
+            raise NotSupported(f"no control for {', '.join(sorted(unknown))}; for {', '.join(self._site.aberrations)}")
+        for name, (_, imaginary) in values_nm.items():
+            if imaginary and len(self._site.aberrations[name][0]) == 1:
+                raise NotSupported(f"{name} has one control here, for its real part: the imaginary one must be 0")
 
     def _aberration_nm(self, name: str) -> Pair:
         controls, factor = self._site.aberrations[name]
@@ -116,3 +145,9 @@ class Controls:
         got = self._value(control)
         if not math.isclose(got, value, rel_tol=_FOLLOWS, abs_tol=1e-15):
             raise HardwareFault(f"{control} was set to {value:g} and reads {got:g}")
+
+
+def _of_optics(request: SetOptics) -> dict[str, Pair]:
+    """Aberrations [nm] by CEOS name that the request sets."""
+    chosen = {"C1": request.defocus_nm, "A1": request.astigmatism_nm, "B2": request.coma_nm}
+    return {n: v if isinstance(v, tuple) else (v, 0.0) for n, v in chosen.items() if v is not None}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -17,23 +16,22 @@ from numpy.typing import NDArray
 
 from instruments.capabilities import Calibration, Capabilities, Field
 from instruments.cost import Cost, electrons
-from instruments.errors import Closed, DataInvalid, HardwareFault, InstrumentError, NotSupported, OutOfReach, Stopped
+from instruments.errors import DataInvalid, HardwareFault, InstrumentError, NotSupported, OutOfReach, Stopped
 from instruments.measurement import Axis, Channel, Measurement
 from instruments.requests import MoveStage, Register, Request, ScanImage, SetOptics
 from instruments.seam import Stop
 from instruments.temscript.connection import Connection
+from instruments.vendor import Channels, Vendor, check_channels
 from physics_priors.bounds import Bounds
 
 _M = 1e-9
-_KEPT = 256
 _LOOK_S = 0.01
 _FULL_PIXELS = 2048
 """Side of a full frame with binning 1."""
 _AXES = ("x", "y", "z", "a", "b")
-Channels = Mapping[str, Channel]
 
 
-class Temscript:
+class Temscript(Vendor):
     """Images by one detector, defocus, stage; the beam is blanked except while an image is taken."""
 
     def __init__(
@@ -49,80 +47,28 @@ class Temscript:
         overhead_s: Annotated[float, Bounds("s", 0.0, 60.0)] = 0.3,
         timeout_s: Annotated[float, Bounds("s", 0.0, 3600.0, open_low=True)] = 30.0,
     ) -> None:
-        """`field_at_1x_nm` over the magnification is the width of an image: a calibration of the site's own."""
+        """`field_at_1x_nm` over the magnification is the width of an image: a calibration of the site's own.
+
+        Raises DataInvalid where blanking, which is answered after a frame, would be given up before that.
+        """
+        if timeout_s <= longest_frame_s + overhead_s:
+            raise DataInvalid(f"timeout_s={timeout_s:g} must be longer than a frame of longest_frame_s and overhead_s")
+        super().__init__()
         self._connection = Connection(host, port, timeout_s)
         self._field_at_1x_nm, self._detector = field_at_1x_nm, detector
         self._shift_range_nm, self._defocus_range_nm = shift_range_nm, defocus_range_nm
         self._longest_frame_s, self._overhead_s = longest_frame_s, overhead_s
-        self._known: Capabilities | None = None
         self._binnings: list[int] = []
         self._stage_m: dict[str, float] = {}
         self._start_m: dict[str, float] = {}
         self._limits_m: Mapping[str, tuple[float, float]] = {}
         self._registered_nm = (0.0, 0.0)
-        self._busy, self._opening = threading.RLock(), threading.RLock()
-        self._ended, self._closed = threading.Event(), False
-        self._done: OrderedDict[str, Measurement] = OrderedDict()
         self._ways: Mapping[type[Request], Callable[[Any, Stop], Channels]] = {
             ScanImage: self._image,
             SetOptics: self._focus,
             MoveStage: self._move,
             Register: self._register,
         }
-
-    def describe(self) -> Capabilities:
-        with self._opening:
-            if self._closed:
-                raise Closed("the connection to the temscript server was closed: open a new one")
-            if self._known is None:
-                self._known = self._connect()
-            return self._known
-
-    def price(self, request: Request) -> Cost:
-        known = self.describe()
-        request.__post_init__()
-        if request.kind not in known.requests:
-            raise NotSupported(f"{known.name} has no {request.kind}; it has {', '.join(sorted(known.requests))}")
-        self._within(request, known)
-        if not isinstance(request, ScanImage):
-            return Cost(0.0 if isinstance(request, Register) else self._overhead_s)
-        seconds = self._overhead_s + request.dwell_s * request.shape[0] * request.shape[1]
-        return Cost(seconds, electrons(known.calibration.current_pA or 0.0, seconds))
-
-    def acquire(self, request: Request, *, id: str, stop: Stop) -> Measurement:
-        with self._busy:
-            self.describe()
-            if id in self._done:
-                return self._done[id]
-            price = self.price(request)
-            self._ended.clear()
-            if stop.is_set():
-                raise Stopped(f"{request.kind} {id!r} was ended before it began")
-            channels = self._ways[type(request)](request, stop)
-            measurement = Measurement(id, request, channels, price, True, None, self._state())
-            self._done[id] = measurement
-            while len(self._done) > _KEPT:
-                self._done.popitem(last=False)
-            return measurement
-
-    def lookup(self, id: str) -> Measurement | None:
-        self.describe()
-        return self._done.get(id)
-
-    def make_safe(self) -> None:
-        """Blank, from any thread; the server does so when the frame in progress is done."""
-        if self._closed or self._known is None:
-            return
-        self._ended.set()
-        self._set("beam_blanked", True)
-
-    def close(self) -> None:
-        if self._closed:
-            return
-        try:
-            self.make_safe()
-        finally:
-            self._closed = True
 
     def _connect(self) -> Capabilities:
         get = self._connection.get
@@ -158,21 +104,31 @@ class Temscript:
             },
         )
 
-    def _within(self, request: Request, known: Capabilities) -> None:
-        """Raise before anything is sent."""
-        for name, allowed in known.limits.items():
-            value = getattr(request, name, None)
-            if value is not None and not allowed.contains(value):
-                raise OutOfReach(f"{name}={value:g} is outside {allowed}")
-        places = request.places_nm()
-        if len(places) and not known.field.contains(places + np.array(self._offset_nm())):
-            raise OutOfReach(f"{request.kind} reaches beyond {known.field} of the beam shift")
+    def _check(self, request: Request, known: Capabilities) -> None:
         if isinstance(request, ScanImage):
             self._scannable(request)
         if isinstance(request, SetOptics) and (request.defocus_nm is None or _more_than_defocus(request)):
             raise NotSupported("only defocus can be set here: astigmatism, coma and current cannot")
         if isinstance(request, MoveStage):
             self._stage_targets(request)
+
+    def _cost(self, request: Request, known: Capabilities) -> Cost:
+        if not isinstance(request, ScanImage):
+            return Cost(0.0 if isinstance(request, Register) else self._overhead_s)
+        seconds = self._overhead_s + request.dwell_s * request.shape[0] * request.shape[1]
+        return Cost(seconds, electrons(known.calibration.current_pA or 0.0, seconds))
+
+    def _carry_out(self, request: Request, id: str, price: Cost, stop: Stop) -> Measurement:
+        channels = self._ways[type(request)](request, stop)
+        return Measurement(id, request, channels, price, True, None, self._state())
+
+    def _secure(self) -> None:
+        """Blank; the server does so when the frame in progress is done."""
+        if self._known is not None:
+            self._set("beam_blanked", True)
+
+    def _disconnect(self) -> None:
+        """Every call had a connection of its own, which ended with it."""
 
     def _scannable(self, request: ScanImage) -> None:
         (rows, columns), (width, height) = request.shape, request.size_nm
@@ -182,8 +138,7 @@ class Temscript:
         seconds = request.dwell_s * rows * columns
         if seconds > self._longest_frame_s:
             raise OutOfReach(f"a frame of {seconds:g} s: nothing ends one, so at most {self._longest_frame_s:g} s")
-        if set(request.channels) - {"dark_field"}:
-            raise NotSupported(f"there is only the channel dark_field ({self._detector})")
+        check_channels(request.channels, ("dark_field",))
 
     def _image(self, request: ScanImage, stop: Stop) -> Channels:
         (x, y), (dx, dy) = request.center_nm, self._offset_nm()
@@ -213,6 +168,8 @@ class Temscript:
         asked = False
         try:
             self._set("beam_blanked", False)
+            if stop.is_set() or self._ended.is_set():
+                raise Stopped("the image was ended before it began")
             thread.start()
             while thread.is_alive():
                 asked = asked or stop.is_set() or self._ended.is_set()

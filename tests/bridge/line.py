@@ -35,7 +35,7 @@ class Line:
     def __init__(self, seed: int) -> None:
         self.loss = self.twice = self.late = self.delay_s = 0.0
         self.whole = True
-        self.carried = self.lost = 0
+        self.carried = self.lost = self.doubled = self.held = 0
         self.space = f"pw{os.getpid()}"
         self._random, self._order = random.Random(seed), itertools.count()
         _run("ip", "netns", "add", self.space)
@@ -78,8 +78,11 @@ class Line:
             self.lost += 1
             return
         self.carried += 1
-        for _ in range(2 if self._random.random() < self.twice else 1):
+        copies = 2 if self._random.random() < self.twice else 1
+        self.doubled += copies - 1
+        for _ in range(copies):
             held_s = 0.02 if self._random.random() < self.late else 0.0  # others overtake it
+            self.held += held_s > 0
             heapq.heappush(self._due, (time.monotonic() + self.delay_s + held_s, next(self._order), sink, packet))
 
 

@@ -20,6 +20,7 @@ def make():
     return Embedded(Flat(), pace=0.2)
 """
 MODULES = ("instruments.embedded", "instruments.twins.flat")
+DRIVERS = tuple(f"instruments.{vendor}.driver" for vendor in ("nanonis", "nion", "temscript"))
 
 
 @pytest.mark.parametrize("named", ["", "PROBEWRIGHT_PYTHON38"], ids=["this python", "python 3.8"])
@@ -42,7 +43,7 @@ def test_a_server_from_the_copy_passes_the_conformance_suite(named: str, tmp_pat
 
 
 def test_the_copy_holds_no_type_that_3_8_cannot_read(tmp_path: Path) -> None:
-    for path in export(tmp_path / "copy", MODULES):
+    for path in export(tmp_path / "copy", (*MODULES, *DRIVERS)):
         tree = ast.parse(path.read_text(), path.name, feature_version=(3, 8))
         names = {node.value.id for node in ast.walk(tree) if isinstance(node, ast.Subscript) and _named(node.value)}
         assert not names & {"tuple", "list", "dict", "frozenset", "type"}, path

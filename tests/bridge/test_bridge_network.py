@@ -86,6 +86,8 @@ def test_a_bad_line_only_takes_longer(
     assert exposed(tmp_path) == [str(i) for i in range(8)]
     assert line.carried > 40
     assert bool(line.lost) == ("loss" in bad)
+    assert bool(line.doubled) == ("twice" in bad)
+    assert bool(line.held) == ("late" in bad)
 
 
 def test_a_cut_line_is_safe_within_a_second_of_the_lease(

@@ -24,7 +24,7 @@ from instruments.nanonis.controller import Controller
 from instruments.nanonis.driver import Nanonis
 from instruments.nanonis.server import NanonisServer
 from instruments.nanonis.twin import NanonisTwin
-from instruments.requests import BiasSpectroscopy, ScanImage, SetFeedback, TipPulse
+from instruments.requests import Approach, BiasSpectroscopy, ScanImage, SetFeedback, TipPulse
 from instruments.twins.spm.scanning_probe import ScanningProbe
 
 NEVER = threading.Event()
@@ -275,3 +275,36 @@ def test_both_published_clients_accept_the_server(serve: Callable[..., int]) -> 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "accepted"
     assert sys.executable != command[0]
+
+
+def test_only_the_channels_that_were_asked_for_come(
+    serve: Callable[..., int], connect: Callable[[int], Nanonis]
+) -> None:
+    remote = connect(serve())
+    frame = ScanImage((0.0, 0.0), (300.0, 300.0), (8, 8), 1e-3, channels=("height",))
+    assert list(remote.acquire(frame, id="a", stop=NEVER).channels) == ["height"]
+    with pytest.raises(NotSupported, match="no channel nope"):
+        remote.price(ScanImage((0.0, 0.0), (300.0, 300.0), (8, 8), 1e-3, channels=("nope",)))
+
+
+def test_a_set_point_is_set_or_refused(serve: Callable[..., int], connect: Callable[[int], Nanonis]) -> None:
+    remote = connect(serve())
+    remote.acquire(Approach(setpoint_nN=7.0), id="a", stop=NEVER)
+    assert remote._call("ZCtrl.SetpntGet")[0] == pytest.approx(7e-9)
+    with pytest.raises(NotSupported, match="one set-point"):
+        remote.price(SetFeedback(on=True, setpoint_nN=7.0, setpoint_pA=10.0))
+
+
+def test_an_id_whose_measurement_is_no_longer_kept_is_not_carried_out_again(
+    serve: Callable[..., int], connect: Callable[[int], Nanonis]
+) -> None:
+    remote = connect(serve())
+    remote.acquire(SetFeedback(on=True, setpoint_nN=7.0), id="first", stop=NEVER)
+    for i in range(256):
+        remote.acquire(SetFeedback(on=True, setpoint_nN=9.0), id=str(i), stop=NEVER)
+    with pytest.raises(DataInvalid, match="'first' was carried out"):
+        remote.acquire(SetFeedback(on=True, setpoint_nN=7.0), id="first", stop=NEVER)
+    with pytest.raises(DataInvalid, match="'first' was carried out"):
+        remote.lookup("first")
+    assert remote._call("ZCtrl.SetpntGet")[0] == pytest.approx(9e-9)
+    assert remote.lookup("0") is not None

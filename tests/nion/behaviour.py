@@ -29,6 +29,7 @@ from instruments.requests import (
     ScanImage,
     SetAberrations,
     SetOptics,
+    SpectrumImage,
     SubScan,
 )
 
@@ -58,6 +59,10 @@ def raises(call: Callable[[], object], why: str, *errors: type[InstrumentError])
     else:
         raise AssertionError(f"not even one of {errors}")
     assert why in said, said
+
+
+def raising(control: str, value: float) -> bool:
+    raise AssertionError("no words")
 
 
 def seen_at(measurement: Measurement) -> tuple[float, float]:
@@ -106,6 +111,8 @@ def what_is_out_of_range_is_refused_before_it_is_sent() -> None:
     refused(ScanImage((0.0, 0.0), (100.0, 60.0), (60, 100), 1e-6), NotSupported)  # wider than high
     refused(ScanImage((0.0, 0.0), (100.0, 60.0), (60, 60), 1e-6), NotSupported)
     refused(ScanImage((0.0, 0.0), (60.0, 60.0), (8, 8), 1e-6, channels=("X7",)), NotSupported)
+    named = ScanImage((0.0, 0.0), (60.0, 60.0), (8, 8), 1e-6, channels=("dark_field",))
+    refused(SpectrumImage(named, 0.005), NotSupported)  # it would give spectra alone
     refused(PointSpectrum((2000.0, 2000.0), 0.02), OutOfReach)  # Nion parks at the edge instead
     refused(CameraFrame((0.0, 0.0), 0.02, 3), NotSupported)
     refused(SetOptics(current_pA=10.0), NotSupported)
@@ -122,6 +129,19 @@ def a_control_that_is_none_is_found_at_the_start() -> None:
     assert stack.value("nope") is None
     assert not stack.set("nope", 1.0)
     raises(lambda: Nion(stack, Site(blanker="nope"), simulated=True), "no control nope", HardwareFault)
+    strange = Site(channels={"HAADF": "dark_field", "nope": "bright_field"})
+    raises(lambda: Nion(stack, strange, simulated=True), "no detector nope", HardwareFault)
+
+
+def a_lens_that_the_site_map_lacks_is_refused() -> None:
+    half = Nion(stack, Site(aberrations={"C1": (("C10",), 1.0), "A1": (("C12.x",), 1.0)}), simulated=True)
+    for request, why in (
+        (SetOptics(coma_nm=(1.0, 0.0)), "no control for B2"),
+        (SetAberrations(("A2",), ((1.0, 0.0),)), "no control for A2"),
+        (SetOptics(astigmatism_nm=(1.0, 2.0)), "A1 has one control"),
+        (SetAberrations(("A1",), ((1.0, 2.0),)), "A1 has one control"),
+    ):
+        raises(lambda request=request: half.price(request), why, NotSupported)  # type: ignore[misc]
 
 
 def a_set_value_that_is_ignored_is_found() -> None:
@@ -129,6 +149,8 @@ def a_set_value_that_is_ignored_is_found() -> None:
     ignores = {"C10"}
     stack.set = lambda name, value: name in ignores or before(name, value)  # type: ignore[method-assign]
     refused(SetOptics(defocus_nm=77.0), HardwareFault)
+    stack.set = raising  # type: ignore[method-assign]
+    raises(lambda: take(SetOptics(defocus_nm=77.0)), "SetOptics: AssertionError: no words", HardwareFault)
     stack.set = before  # type: ignore[method-assign]
     measurement = take(SetOptics(defocus_nm=77.0, coma_nm=(5.0, -2.0)))
     assert math.isclose(measurement.state["C1_nm"], 77.0)
@@ -195,6 +217,7 @@ CHECKS: tuple[Callable[[], None], ...] = (
     what_is_out_of_range_is_refused_before_it_is_sent,
     a_parked_probe_that_was_clamped_is_found,
     a_control_that_is_none_is_found_at_the_start,
+    a_lens_that_the_site_map_lacks_is_refused,
     a_set_value_that_is_ignored_is_found,
     a_wrong_channel_gives_nothing_and_the_next_scan_is_whole,
     a_call_that_hangs_is_aborted_and_gives_no_frame,

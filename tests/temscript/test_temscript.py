@@ -155,6 +155,12 @@ def test_nobody_there_is_said() -> None:
         Temscript(port=9).describe()
 
 
+def test_a_timeout_that_gives_blanking_up_within_a_frame_is_refused() -> None:
+    with pytest.raises(DataInvalid, match="must be longer than a frame"):
+        Temscript(longest_frame_s=40.0)
+    Temscript(longest_frame_s=40.0, timeout_s=41.0)
+
+
 class _Answers(BaseHTTPRequestHandler):
     """Answers every GET with the next of the server's answers."""
 
