@@ -1,0 +1,41 @@
+"""Microscope computers have old Pythons: the drivers go with the bridge's server into its copy for Python 3.8."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from instruments.bridge.export import export
+
+DRIVERS = tuple(f"instruments.templates.{name}" for name in ("autoscript", "pyjem", "gatan"))
+
+
+def in_the_copy(python: str, folder: Path, module: str) -> subprocess.CompletedProcess[str]:
+    command = [python, "-m", "instruments.bridge", f"{module}:make"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
+
+
+def test_the_copy_is_syntax_of_python_38_and_says_what_is_missing(tmp_path: Path) -> None:
+    written = export(tmp_path, DRIVERS)
+    assert {"gatan.py", "driver.py", "beam.py", "site.py"} <= {path.name for path in written}
+    for path in written:
+        tree = ast.parse(path.read_text(), feature_version=(3, 8))
+        unions = [node for node in ast.walk(tree) if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.BitOr)]
+        if path.parent.name in ("column", "templates"):
+            assert unions == []  # of dicts, which came with 3.9
+    for module in DRIVERS:
+        done = in_the_copy(sys.executable, tmp_path, module)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith("error: this Python has no ")
+
+
+@pytest.mark.skipif("PROBEWRIGHT_PYTHON38" not in os.environ, reason="PROBEWRIGHT_PYTHON38 names no Python 3.8")
+def test_it_runs_on_python_38(tmp_path: Path) -> None:
+    export(tmp_path, DRIVERS)
+    for module in DRIVERS:
+        done = in_the_copy(os.environ["PROBEWRIGHT_PYTHON38"], tmp_path, module)
+        assert done.stderr.startswith("error: this Python has no ")
