@@ -30,22 +30,23 @@ ELEMENT, BOND, DISCOUNT, PRICE_S, PRICE_ME, GOALS, TRIES = range(7)
 def follow(
     position: Floats, species: Floats, done: NDArray[np.bool_], settings: Floats, before: Floats, dopant: Floats,
     near: Floats, target: Floats, home: Floats, numbers: Floats,
-) -> None:  # fmt: skip
-    """Take looks [B, n] in, in place.
+) -> bool:  # fmt: skip
+    """Take looks [B, n] in, in place; whether all of them show the dopant.
 
-    `before` [B, n, 2] are the atoms of the last look, `dopant` [B, 2], `near` [B, 3, 2] its neighbours (NaN beyond),
-    `target` [B, 2], `home` [B, 2] how far the lattice is from where the survey saw it; all become those of this look.
+    `before` [B, n, 2] are the atoms of the last look. `dopant` [B, 2], `near` [B, 3, 2] its neighbours (NaN beyond),
+    `target` [B, 2] and `home` [B, 2], how far the lattice is from where the survey saw it, become those of this look.
     """
-    bond = settings[BOND]
+    bond, all_show = settings[BOND], True
     reach2 = (0.35 * bond) ** 2
     for b in range(len(position)):
         numbers[b, MOVED] = numbers[b, LOST] = 0.0
         if not done[b]:
+            all_show = False
             continue
         count = _count(b, position)
         place = _nearest(b, count, position, species, settings[ELEMENT], dopant)
         if place < 0:
-            numbers[b, LOST] = 1.0
+            numbers[b, LOST], all_show = 1.0, False
             continue
         x, y = position[b, place, 0], position[b, place, 1]
         sx, sy = _shift(b, count, position, before, reach2)
@@ -60,8 +61,7 @@ def follow(
         dopant[b, 0], dopant[b, 1] = x, y
         numbers[b, DISTANCE] = math.sqrt((target[b, 0] - x) ** 2 + (target[b, 1] - y) ** 2) / bond
         _neighbours(b, count, position, place, (1.35 * bond) ** 2, near)
-        for i in range(position.shape[1]):
-            before[b, i, 0], before[b, i, 1] = position[b, i, 0], position[b, i, 1]
+    return all_show
 
 
 @njit(cache=True, error_model="numpy")
@@ -165,13 +165,14 @@ def choose(
     One of the atoms [B, C] of the survey, moved by `home`, that are deep enough and as far as wanted. Where none is,
     any other atom that is deep enough; where there is none, the dopant's own place.
     """
+    found = np.empty(lattice.shape[1], np.int64)
     for b in range(len(wanted)):
         if not wanted[b]:
             continue
         draw = first_uniform(child(keys[b], np.uint64(numbers[b, REACHED] + 1.0)))
         target[b, 0], target[b, 1] = dopant[b, 0], dopant[b, 1]
-        if not _choose(b, draw, lattice, home, dopant, low, high, margin, nearest, farthest, target):
-            _choose(b, draw, lattice, home, dopant, low, high, margin, 0.25 * nearest, np.inf, target)
+        if not _choose(b, draw, lattice, home, dopant, low, high, margin, nearest, farthest, found, target):
+            _choose(b, draw, lattice, home, dopant, low, high, margin, 0.25 * nearest, np.inf, found, target)
         away = (target[b, 0] - dopant[b, 0]) ** 2 + (target[b, 1] - dopant[b, 1]) ** 2
         numbers[b, DISTANCE] = math.sqrt(away) / bond
 
@@ -179,24 +180,21 @@ def choose(
 @njit(cache=True)
 def _choose(
     b: int, draw: float, lattice: Floats, home: Floats, dopant: Floats, low: Floats, high: Floats, margin: float,
-    least: float, most: float, target: Floats,
+    least: float, most: float, found: Ints, target: Floats,
 ) -> bool:  # fmt: skip
     """Whether there is an atom from least to most away; one of them, chosen by the draw, as the target."""
-    fits = 0
-    for chosen in (False, True):
-        number, count = int(draw * fits), 0
-        for i in range(lattice.shape[1]):
-            x, y = lattice[b, i, 0] + home[b, 0], lattice[b, i, 1] + home[b, 1]
-            deep = low[0] + margin < x < high[0] - margin and low[1] + margin < y < high[1] - margin
-            away = (x - dopant[b, 0]) ** 2 + (y - dopant[b, 1]) ** 2
-            if not (deep and least * least <= away <= most * most):
-                continue
-            if chosen and count == number:
-                target[b, 0], target[b, 1] = x, y
-                return True
-            count += 1
-        fits = count
-    return False
+    count = 0
+    for i in range(lattice.shape[1]):
+        x, y = lattice[b, i, 0] + home[b, 0], lattice[b, i, 1] + home[b, 1]
+        deep = low[0] + margin < x < high[0] - margin and low[1] + margin < y < high[1] - margin
+        away = (x - dopant[b, 0]) ** 2 + (y - dopant[b, 1]) ** 2
+        found[count] = i
+        count += deep and least * least <= away <= most * most
+    if count == 0:
+        return False
+    chosen = found[int(draw * count)]
+    target[b, 0], target[b, 1] = lattice[b, chosen, 0] + home[b, 0], lattice[b, chosen, 1] + home[b, 1]
+    return True
 
 
 @njit(cache=True, error_model="numpy")

@@ -182,12 +182,12 @@ class MoveDopant:
         """Find the dopant that is nearest to the middle, its neighbours, and a first goal."""
         position, intensity, species = atoms_of(results[0], len(state.keys))
         known = self._looked(state, results[0])
-        counted = results[0].units.get("intensity") == "counts/electron"
+        scale = self._counts_in_a_sample(state.capabilities, results[0].units.get("intensity", ""))
         known = known.changed(
             lattice_nm=np.ascontiguousarray(position),
             home_nm=np.zeros_like(state.home_nm),
             atoms_nm=_nearest_atoms(position, known.dopant_nm),
-            bands=self._bands(state, intensity, species) if counted and self.watch else state.bands,
+            bands=self._bands(intensity, species, scale) if scale and self.watch else state.bands,
         )
         return self._goal(known, known.numbers[:, _LOST] == 0.0)
 
@@ -254,14 +254,19 @@ class MoveDopant:
         prices = self.price_per_s, self.price_per_megaelectron
         return np.array([self.element, self.bond_nm, self.discount_per_s, *prices, self.goals, self.tries], dtype=float)
 
-    def _bands(self, state: State, intensity: Floats, species: Floats) -> Floats:
+    def _counts_in_a_sample(self, capabilities: Capabilities, unit: str) -> float:
+        """Of the trace, for an intensity of 1; 0 where its unit does not tell what a parked beam would give."""
+        if unit == "counts/s":
+            return self.sample_s
+        gain, current_pA = capabilities.calibration.detector_gain or 1.0, capabilities.calibration.current_pA or 0.0
+        return gain * current_pA * ELECTRONS_PER_PA_S * self.sample_s if unit == "counts/electron" else 0.0
+
+    def _bands(self, intensity: Floats, species: Floats, scale: float) -> Floats:
         """A dwell goes on until the trace rises above what is between a carbon and the dopant under the beam."""
         own = np.where(species == self.element, intensity, np.nan)
         others = np.where(np.isfinite(species) & (species != self.element), intensity, np.nan)
         rise = np.array([_between(a, b) for a, b in zip(own, others, strict=True)])
-        electrons = (state.capabilities.calibration.current_pA or 0.0) * ELECTRONS_PER_PA_S * self.sample_s
-        gain = state.capabilities.calibration.detector_gain or 1.0
-        high = np.minimum(gain * rise * electrons, _MUCH)
+        high = np.minimum(scale * rise, _MUCH)
         return np.stack([np.full(len(rise), -_MUCH), high, np.isfinite(rise).astype(np.float64)], axis=1)
 
     def _looked(self, state: State, result: ResultBatch) -> State:
@@ -271,11 +276,15 @@ class MoveDopant:
         else:
             position, _, species = atoms_of(result, len(state.keys))
         place, near, target = state.dopant_nm.copy(), state.near_nm.copy(), state.target_nm.copy()
-        before, home, numbers = _as_wide(state.atoms_nm, position.shape[1]), state.home_nm.copy(), state.numbers.copy()
-        self._kernel.follow(_plain(position), _plain(species), result.done, self._settings, before,
+        home, numbers = state.home_nm.copy(), state.numbers.copy()
+        before, now = _as_wide(state.atoms_nm, position.shape[1]), _plain(position)
+        all_show = self._kernel.follow(now, _plain(species), result.done, self._settings, before,
                place, near, target, home, numbers)  # fmt: skip
+        if not all_show:
+            unseen = ~result.done | (numbers[:, _LOST] > 0.0)
+            now = np.where(unseen[:, None, None], before, now)
         return state.changed(
-            atoms_nm=before, dopant_nm=place, near_nm=near, target_nm=target, home_nm=home, numbers=numbers
+            atoms_nm=now, dopant_nm=place, near_nm=near, target_nm=target, home_nm=home, numbers=numbers
         )
 
     def _goal(self, state: State, rows: Bools) -> State:
@@ -312,7 +321,7 @@ def _plain(values: NDArray[Any]) -> Floats:
 def _as_wide(atoms_nm: Floats, count: int) -> Floats:
     """The atoms of the last look [B, n, 2] as an array of `count`, those left out that do not fit."""
     if atoms_nm.shape[1] == count:
-        return atoms_nm.copy()
+        return atoms_nm
     wide = np.full((len(atoms_nm), count, 2), np.nan)
     kept = min(count, atoms_nm.shape[1])
     wide[:, :kept] = atoms_nm[:, :kept]

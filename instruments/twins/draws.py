@@ -96,6 +96,30 @@ def _by_rejection(mean: float, stream: np.uint64) -> int:
             return int(count)
 
 
+@njit(cache=True, forceinline=True, error_model="numpy")
+def poisson_each(
+    count: int, means: NDArray[np.float64], key: np.uint64, indices: NDArray[np.int64], stride: int,
+    first: NDArray[np.float64], second: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """`poisson` of the first `count` means at stride times their indices, in place: the same counts, sooner.
+
+    First all as if their first draw were accepted, without branches, then those for which it was not. `first` and
+    `second` are room for as many numbers.
+    """
+    for m in range(count):
+        stream = mixed(key, np.uint64(stride * indices[m]))
+        first[m], second[m] = uniform(stream, np.uint64(0)) - 0.5, uniform(stream, np.uint64(1))
+    for m in range(count):
+        slope = 0.931 + 2.53 * math.sqrt(means[m])
+        shift = -0.059 + 0.02483 * slope
+        margin = 0.5 - abs(first[m])
+        drawn = math.floor((2.0 * shift / margin + slope) * first[m] + means[m] + 0.43)
+        quick = 0.9277 - 3.6224 / (slope - 2.0)
+        first[m] = drawn if (margin >= 0.07) & (second[m] <= quick) & (means[m] >= _SMALL) else -1.0
+    for m in range(count):
+        means[m] = first[m] if first[m] >= 0.0 else float(poisson(means[m], key, np.uint64(stride * indices[m])))
+
+
 @njit(cache=True)
 def poisson_counts(means: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Counts [B, C] of means [B, C], one key a row."""

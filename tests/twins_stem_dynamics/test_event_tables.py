@@ -8,9 +8,18 @@ import pytest
 from numba import njit
 
 from instruments import keys
-from instruments.twins.stem.event_pairs import find_pairs
+from instruments.twins.stem.event_memory import find_pairs, recall_pairs
 from instruments.twins.stem.event_rates import hop_factors
-from instruments.twins.stem.event_tuples import CENTRE, COUNT, DIFFERENT, HOP, NEIGHBOUR, VACANCIES
+from instruments.twins.stem.event_tuples import (
+    CENTRE,
+    COUNT,
+    DIFFERENT,
+    HOP,
+    MOST_ODD,
+    MOST_PAIRS,
+    NEIGHBOUR,
+    VACANCIES,
+)  # fmt: skip
 from instruments.twins.stem.event_views import scratch, tables_of
 from instruments.twins.stem.microscope import StemMicroscope
 from instruments.twins.stem.samples import Graphene
@@ -25,10 +34,10 @@ def tables(block: Any) -> Any:
 @njit
 def listed(world: Any, key: np.uint64, block: Any) -> Any:
     shared, optics, _, _, _ = tables_of(block)
-    room = scratch(block)
-    hidden, moving, species, bonding, landed, log = world
-    find_pairs(key, (hidden, moving, species, bonding, landed, log, room[0], room[1], room[2]), shared, optics[5])
-    return room
+    found, recalled = scratch(block), scratch(block)
+    find_pairs(key, world + found, shared, optics[5])
+    recall_pairs(key, world + recalled, shared, optics[5])
+    return found, recalled
 
 
 def test_a_block_holds_the_tables_that_it_was_made_of() -> None:
@@ -54,8 +63,11 @@ def test_pairs_are_those_of_the_sites_that_are_no_carbon_and_hop_as_the_truth_sa
     world = core.begin(keys.keys([5]), {})
     species = world.species[0].copy()
     species[-1] = 0
-    rows = world.hidden[0], world.moving[0], species, world.bonding[0], world.landed[0], world.log[0]
-    pairs, odd, work = listed(rows, world.site_keys[0], core.optics(world.aberrations_nm[0])[1])
+    rows = (
+        world.hidden[0], world.moving[0], species, world.bonding[0], world.landed[0], world.log[0], world.booked[0],
+        world.remembered[0],
+    )  # fmt: skip
+    (pairs, odd, work), again = listed(rows, world.site_keys[0], core.optics(world.aberrations_nm[0])[1])
     pairs, centres = pairs[: int(work[COUNT])], np.flatnonzero(species != 6)
     assert work[VACANCIES] == 1
     assert work[DIFFERENT] == len(centres)
@@ -67,3 +79,8 @@ def test_pairs_are_those_of_the_sites_that_are_no_carbon_and_hop_as_the_truth_sa
         slots = [list(core.sites.neighbours[c]).index(int(p[NEIGHBOUR])) for p in pairs if p[CENTRE] == c]
         np.testing.assert_allclose(pairs[pairs[:, CENTRE] == c, HOP], own[slots], rtol=1e-12)
     assert np.isfinite(odd[: len(centres)]).all()
+    remembered = bool(world.remembered[0, 0])
+    assert remembered == (len(pairs) <= MOST_PAIRS and len(centres) <= MOST_ODD)
+    np.testing.assert_array_equal(again[0][: len(pairs)], pairs)
+    np.testing.assert_array_equal(again[1][: len(centres)], odd[: len(centres)])
+    np.testing.assert_array_equal(again[2], work)

@@ -32,10 +32,11 @@ from instruments.requests import (
     Until,
 )
 from instruments.twins.stem import event_readable
+from instruments.twins.stem.event_tuples import MOST_BOOKED
 from instruments.twins.stem.microscope import StemMicroscope
 from instruments.twins.stem.samples import Graphene, StructureFile
 from instruments.twins.stem.scan import NONE
-from instruments.twins.stem.world import BULK, CAPTURE, EJECTED, HOPPED, JUMP, JUMPED, KNOCKED
+from instruments.twins.stem.world import BOOKS, BULK, CAPTURE, EJECTED, HOPPED, JUMP, JUMPED, KNOCKED
 from physics_priors.beam.hop import HopLaw
 from physics_priors.beam.sulphur import hop_rate_per_s
 from physics_priors.hops.laws import FluxHops, GaussianHops, TabulatedHops
@@ -252,8 +253,33 @@ def test_a_quiet_look_is_booked_as_if_it_were_scanned_pixel_by_pixel() -> None:
     quick, _ = core.perform(core.begin(root, {}), rows(AtomPositions(FRAME), 1), keys.fold(root, 1))
     turned = dataclasses.replace(FRAME, rotation_rad=1e-300)
     slow, _ = core.perform(core.begin(root, {}), rows(AtomPositions(turned), 1), keys.fold(root, 1))
-    np.testing.assert_allclose(quick.landed, slow.landed, atol=1e-9 * slow.landed.max())
-    np.testing.assert_allclose(quick.moving, slow.moving, rtol=1e-9)
+    wanted = core.landed(slow, 0)
+    np.testing.assert_array_equal(wanted, slow.landed[0])
+    np.testing.assert_allclose(core.landed(quick, 0), wanted, atol=1e-9 * wanted.max())
+    np.testing.assert_allclose(quick.moving[:, :BOOKS], slow.moving[:, :BOOKS], rtol=1e-9)
+
+
+def test_the_book_of_frames_and_points_loses_no_electron() -> None:
+    """Dwells of one sample and quiet looks go through the book, which is emptied in between; the others to the map."""
+    core, root, rng = plain(drift_nm_s=0.0), keys.keys([1]), np.random.default_rng(0)
+    booked = direct = core.begin(root, {})
+    emptied, spent = 0, 0.0
+    for n in range(40):
+        frame = dataclasses.replace(FRAME, center_nm=(float(rng.uniform(-0.5, 0.5)), float(rng.uniform(-0.5, 0.5))))
+        turned = dataclasses.replace(frame, rotation_rad=1e-300)
+        for through, past in (
+            (AtomPositions(frame), AtomPositions(turned)),
+            (Dwell(frame.center_nm, 0.02, 0.02), Dwell(frame.center_nm, 0.02, 0.01)),
+        ):
+            before = booked.moving[0, BOOKS]
+            booked, result = core.perform(booked, rows(through, 1), keys.fold(root, n))
+            direct, _ = core.perform(direct, rows(past, 1), keys.fold(root, n))
+            spent += float(result.cost.electrons[0])
+            emptied += bool(booked.moving[0, BOOKS] < before)
+    assert 1 <= emptied <= 80 // MOST_BOOKED
+    assert direct.moving[0, BOOKS] == 0.0
+    assert core.landed(booked, 0).sum() == pytest.approx(spent, rel=1e-12)
+    np.testing.assert_allclose(core.landed(booked, 0), direct.landed[0], atol=1e-9 * direct.landed.max())
 
 
 def lost(energy_keV: float, exposures: int, count: int, capture_s: float) -> np.ndarray:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from instruments.twins.draws import uniform
 from instruments.twins.stem.event_changes import capture, do_other, hop_to, knock
-from instruments.twins.stem.event_pairs import find_pairs, nearest, pair_rates, pairs_rate
+from instruments.twins.stem.event_memory import find_pairs
+from instruments.twins.stem.event_pairs import nearest, pair_rates, pairs_rate
 from instruments.twins.stem.event_tuples import (
     BOX,
     CARBON,
@@ -130,10 +131,10 @@ def clouded(hidden: Floats, electrons: float) -> float:
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def expose_here(
+def pass_under(
     x: float, y: float, duration: float, keys: Any, world: Any, shared: Any, optics: Any, law: Any
 ) -> float:  # fmt: skip
-    """One exposure of one world, in place; the counts that the detector expects of it.
+    """One exposure of one world, in place, its electrons not yet booked; the counts that the detector expects of it.
 
     keys: that of the request, and that of what belongs to a site.
     """
@@ -160,7 +161,6 @@ def expose_here(
         left -= pause
         _event(x, y, total, keys, world, shared, optics, law)
     work[LEFT] -= total * left
-    land(x, y, electrons_s * duration, world[LANDED], box)
     return counts
 
 
@@ -168,13 +168,16 @@ def expose_here(
 def expose(
     x: float, y: float, duration: float, keys: Any, world: Any, shared: Any, optics: Any, law: Any
 ) -> float:  # fmt: skip
-    """As `expose_here`, in a place of its own, so that kernels stay small."""
-    return expose_here(x, y, duration, keys, world, shared, optics, law)
+    """As `pass_under`, the electrons booked; in a place of its own, so that kernels stay small."""
+    counts = pass_under(x, y, duration, keys, world, shared, optics, law)
+    land(x, y, duration, world, shared)
+    return counts
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def land(x: float, y: float, electrons: float, landed: Floats, box: Floats) -> None:
-    """Book electrons at the place of the middle of the probe."""
+def land(x: float, y: float, duration: float, world: Any, shared: Any) -> None:
+    """The electrons of an exposure onto the map, at the place of the middle of the probe."""
+    landed, box, electrons = world[LANDED], shared[BOX], world[MOVING][CURRENT] * shared[BOX][3] * duration
     spread(landed, (y / box[1] + 0.5) * landed.shape[0], (x / box[0] + 0.5) * landed.shape[1], electrons)
 
 

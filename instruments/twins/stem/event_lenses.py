@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from instruments.batch import RequestBatch
 from instruments.errors import NotSupported
 from instruments.twins.reach import column, shared
-from instruments.twins.stem.world import CURRENT, REGISTERED_X, REGISTERED_Y, STAGE_X, STAGE_Y, World
+from instruments.twins.stem.world import BOOKS, CURRENT, REGISTERED_X, REGISTERED_Y, STAGE_X, STAGE_Y, World
 from physics_priors.optics.aberrations import INDEX
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def _relensed(core: StemMicroscope, world: World, lenses: NDArray[np.complex128]
     turned = np.flatnonzero((lenses != world.aberrations_nm).any(axis=1))
     if not len(turned):
         return world
-    landed, settled = world.landed.copy(), world.settled.copy()
+    landed, settled, moving = world.landed.copy(), world.settled.copy(), world.moving.copy()
     for row in turned:
         settled[row] += core.spread(world, int(row))
-        landed[row] = 0.0
-    return world.changed(landed=landed, settled=settled, aberrations_nm=lenses)
+        landed[row], moving[row, BOOKS] = 0.0, 0.0
+    return world.changed(landed=landed, moving=moving, settled=settled, aberrations_nm=lenses)
 
 
 def lenses_of(world: World, batch: RequestBatch) -> NDArray[np.complex128]:

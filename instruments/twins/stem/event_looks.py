@@ -13,8 +13,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from instruments.twins.draws import mixed, poisson, uniform
+from instruments.twins.draws import mixed, poisson_each, uniform
 from instruments.twins.normals import invert
+from instruments.twins.stem.event_books import WIDEST, book, room_for
 from instruments.twins.stem.event_kernel import clouded, expose, reach
 from instruments.twins.stem.event_pairs import nearest, turned
 from instruments.twins.stem.event_rows import EVENTS, idle, offset, row_of
@@ -30,13 +31,13 @@ from instruments.twins.stem.event_tuples import (
     LEFT,
     LISTED,
     MOVING,
+    PAIRS,
     REACH_NM,
     SPECIES,
     WORK,
     XY,
 )  # fmt: skip
-from instruments.twins.stem.event_views import borrowed, box_of, room_of, rows_of, scratch, tables_of
-from instruments.twins.stem.splines import spread_line
+from instruments.twins.stem.event_views import borrowed, room_of, rows_of, scratch, tables_of
 from instruments.twins.stem.world import (
     BULK,
     CAPTURE,
@@ -68,7 +69,7 @@ def look(
     beam's places in the frame go with the drift at its middle.
     """
     width = position.shape[1]
-    room, lines = scratch(block), np.empty((3, _line_cells(frame, worlds[LANDED], block)))
+    room, lines = scratch(block), room_for(worlds[LANDED].shape[1], worlds[LANDED].shape[2])
     draft, whose = np.empty((6, 2 * width + 2)), np.empty(width + 1, np.int64)
     _look_rows(
         first, last, centers, frame, limit_s, latency_s, blanked, noisy, keys, site_keys, worlds, block, room,
@@ -93,9 +94,9 @@ def _look_rows(
         ox, oy = offset(world, 0.0, world[MOVING][CLOCK] + 0.5 * whole_s)
         scale = 1.0 + world[HIDDEN][SCALE]
         x, y = scale * centers[b, 0] + ox, scale * centers[b, 1] + oy
-        quiet = spent_s[b] == whole_s and frame[6] == 0.0 and abs(scale) < _WIDEST
+        quiet = spent_s[b] == whole_s and frame[6] == 0.0 and abs(scale) < WIDEST
         if quiet and _most(frame, scale, world, shared, law, peaks) < world[WORK][LEFT]:
-            _scanned(x, y, frame, scale, world, shared, lines)
+            book(x, y, frame, scale, world, shared, lines)
         else:
             _scan(x, y, frame, scale, spent_s[b], own, world, shared, optics, law)
         count = _gathered(x, y, frame, scale, world, shared, draft, sites)
@@ -117,7 +118,7 @@ def _most(frame: Any, scale: float, world: Any, shared: Any, law: Any, peaks: An
 
     A sum over a grid that is finer than what it samples is its integral (Poisson's formula), but for the flybacks.
     """
-    hidden, moving, pairs, work = world[0], world[1], world[6], world[8]
+    hidden, moving, pairs, work = world[HIDDEN], world[MOVING], world[PAIRS], world[WORK]
     step = scale * max(frame[0] / frame[3], frame[1] / frame[2])
     if hidden[BULK] > 0.0 or step > peaks[4]:
         return np.inf
@@ -131,66 +132,6 @@ def _most(frame: Any, scale: float, world: Any, shared: Any, law: Any, peaks: An
         most += hit * (dwells + flybacks * peaks[0])
         most += hop * (dwells * peaks[2] * peaks[3] * peaks[3] + flybacks * peaks[1])
     return 1.02 * most
-
-
-_WIDEST = 1.5
-"""Scales up to which a frame is booked line by line."""
-
-
-@njit(cache=True, error_model="numpy")
-def _line_cells(frame: Any, landed: Floats, block: Any) -> int:
-    """Cells of the map that a line or column of a frame touches at most."""
-    box = box_of(block)
-    cells = max(frame[0] * landed.shape[2] / box[0], frame[1] * landed.shape[1] / box[1])
-    return int(_WIDEST * cells) + 8
-
-
-@njit(cache=True, forceinline=True, error_model="numpy")
-def _scanned(x: float, y: float, frame: Any, scale: float, world: Any, shared: Any, lines: Floats) -> None:
-    """A frame in which nothing happens: its time, and its electrons line by line and column by column."""
-    moving, landed, box = world[MOVING], world[LANDED], shared[BOX]
-    electrons_s, rows, columns = moving[CURRENT] * box[3], int(frame[2]), int(frame[3])
-    up, along, start = lines[0], lines[1], lines[2]
-    high, wide = box[1] / landed.shape[0], box[0] / landed.shape[1]
-    low_row, tall = _line(y + 0.5 * box[1], scale * frame[1], rows, high, up)
-    low_column, broad = _line(x + 0.5 * box[0], scale * frame[0], columns, wide, along)
-    start[:broad] = 0.0
-    spread_line(start, low_column, (x - scale * frame[0] * (0.5 - 0.5 / columns) + 0.5 * box[0]) / wide, 1.0)
-    for i in range(broad):
-        along[i] = electrons_s * (frame[4] * along[i] + frame[5] * start[i])
-    _add_product(landed, low_row, low_column, up[:tall], along[:broad])
-    whole_s = rows * (columns * frame[4] + frame[5])
-    moving[CLOCK] += whole_s
-    moving[ELECTRONS] += electrons_s * whole_s
-
-
-@njit(cache=True, forceinline=True, error_model="numpy")
-def _line(middle: float, side: float, count: int, step: float, line: Floats) -> Any:
-    """Weights of `count` pixels along one axis on the cells of the map: the first cell, and how many there are."""
-    low = math.floor((middle - 0.5 * side) / step) - 2
-    size = math.floor((middle + 0.5 * side) / step) + 4 - low
-    line[:size] = 0.0
-    pixel = side / (count * step)
-    first = (middle - 0.5 * side) / step + 0.5 * pixel
-    for n in range(count):
-        spread_line(line, low, first + n * pixel, 1.0)
-    return low, size
-
-
-@njit(cache=True, forceinline=True)
-def _add_product(landed: Floats, low_row: int, low_column: int, up: Floats, along: Floats) -> None:
-    """Add up times along to a map that repeats."""
-    rows, columns = landed.shape
-    within = low_column >= 0 and low_column + len(along) <= columns
-    for j in range(len(up)):
-        line = landed[(low_row + j) % rows]
-        if within:
-            part = line[low_column : low_column + len(along)]
-            for i in range(len(along)):
-                part[i] += up[j] * along[i]
-        else:
-            for i in range(len(along)):
-                line[(low_column + i) % columns] += up[j] * along[i]
 
 
 @njit(cache=True)
@@ -279,5 +220,4 @@ def _disturb(count: int, stream: np.uint64, peak: float, draft: Floats, whose: I
         blur = math.sqrt(draft[2, m] / (2.0 * math.pi * peak)) / draft[3, m]
         draft[0, m] += blur * normals[m]
         draft[1, m] += blur * normals[count + m]
-    for m in range(count):
-        draft[2, m] = float(poisson(draft[2, m], stream, np.uint64(3 * whose[m])))
+    poisson_each(count, draft[2], stream, whose, 3, uniforms, normals)

@@ -83,12 +83,6 @@ def find_pairs_here(site_key: np.uint64, world: Any, shared: Any, strength: Floa
         _list_site(c, site_key, world, shared, strength)
 
 
-@njit(cache=True)
-def find_pairs(site_key: np.uint64, world: Any, shared: Any, strength: Floats) -> None:
-    """As `find_pairs_here`, in a place of its own: where it is rare, so that kernels stay small."""
-    find_pairs_here(site_key, world, shared, strength)
-
-
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _list_site(c: int, site_key: np.uint64, world: Any, shared: Any, strength: Floats) -> None:
     """What is to be said of one site."""

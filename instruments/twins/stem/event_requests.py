@@ -212,11 +212,16 @@ def _fresh(core: StemMicroscope, world: World) -> World:
         bonding=world.bonding.copy(),
         landed=world.landed.copy(),
         log=world.log.copy(),
+        booked=world.booked.copy(),
+        remembered=world.remembered.copy(),
     )
 
 
 def _arrays(world: World) -> tuple[Any, ...]:
-    return world.hidden, world.moving, world.species, world.bonding, world.landed, world.log
+    return (
+        world.hidden, world.moving, world.species, world.bonding, world.landed, world.log, world.booked,
+        world.remembered,
+    )  # fmt: skip
 
 
 def _shares(core: StemMicroscope, world: World) -> Iterator[tuple[Block, int, int]]:

@@ -2,8 +2,8 @@
 """Requests of many worlds, compiled: parked beams, and exposures one after the other; for looks see `event_looks`.
 
 Every row is computed by itself, in place, and releases Python's lock: rows can be shared out among threads. `worlds` is
-(hidden, moving, species, bonding, landed, log), each [B, ...]; `block` holds all tables, see `event_views`. Importing
-this loads Numba.
+(hidden, moving, species, bonding, landed, log, booked, remembered), each [B, ...]; `block` holds all tables, see
+`event_views`. Importing this loads Numba.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.twins.draws import mixed, poisson
-from instruments.twins.stem.event_kernel import expose, expose_here, wait, wind
-from instruments.twins.stem.event_pairs import find_pairs_here
-from instruments.twins.stem.event_views import room_of, rows_of, scratch, tables_of
+from instruments.twins.stem.event_books import book_point, room_for
+from instruments.twins.stem.event_kernel import expose, land, pass_under, wait, wind
+from instruments.twins.stem.event_memory import recall_pairs
+from instruments.twins.stem.event_tuples import LANDED
+from instruments.twins.stem.event_views import borrowed, room_of, rows_of, scratch, tables_of
 from instruments.twins.stem.world import (
     AIM_X,
     AIM_Y,
@@ -43,9 +45,10 @@ def row_of(b: int, keys: Any, worlds: Any, shared: Any, optics: Any, room: Any) 
     """The tuple of one row, ready to run."""
     room[2][:] = 0.0
     world = (
-        worlds[0][b], worlds[1][b], worlds[2][b], worlds[3][b], worlds[4][b], worlds[5][b], room[0], room[1], room[2]
+        worlds[0][b], worlds[1][b], worlds[2][b], worlds[3][b], worlds[4][b], worlds[5][b], worlds[6][b], worlds[7][b],
+        room[0], room[1], room[2],
     )  # fmt: skip
-    find_pairs_here(keys[1], world, shared, optics[5])
+    recall_pairs(keys[1], world, shared, optics[5])
     wind(keys[0], world)
     return world
 
@@ -89,7 +92,7 @@ def dwell(
     """
     _dwell_rows(
         first, last, places, longest_s, sample_s, until, limit_s, latency_s, blanked, noisy, keys, site_keys, worlds,
-        block, scratch(block), trace, spent_s,
+        block, scratch(block), room_for(worlds[LANDED].shape[1], worlds[LANDED].shape[2]), trace, spent_s,
     )  # fmt: skip
 
 
@@ -97,10 +100,10 @@ def dwell(
 def _dwell_rows(
     first: int, last: int, places: Floats, longest_s: Floats, sample_s: float, until: Floats, limit_s: float,
     latency_s: float, blanked: bool, noisy: bool, keys: Keys, site_keys: Keys, worlds: Any, block: Any, room: Any,
-    trace: Floats, spent_s: Floats,
+    drafts: Floats, trace: Floats, spent_s: Floats,
 ) -> None:  # fmt: skip
     own_worlds, (shared, optics, law, detector, _) = rows_of(worlds), tables_of(block)
-    space = room_of(room)
+    space, lines, alone = room_of(room), borrowed(drafts), trace.shape[1] == 1
     for b in range(first, last):
         own = (mixed(keys[b], EVENTS), site_keys[b])
         world, counting = row_of(b, own, own_worlds, shared, optics, space), mixed(keys[b], _COUNTS)
@@ -114,7 +117,11 @@ def _dwell_rows(
                 break
             ox, oy = offset(world, 1.0, moving[CLOCK] + 0.5 * duration)
             x, y = scale * places[b, 0] + ox, scale * places[b, 1] + oy
-            mean = expose_here(x, y, duration, own, world, shared, optics, law)
+            mean = pass_under(x, y, duration, own, world, shared, optics, law)
+            if alone:
+                book_point(x, y, duration, world, shared, lines)
+            else:
+                land(x, y, duration, world, shared)
             trace[b, k] = _signal(mean, duration, noisy, detector, counting, k)
             spent += duration
             outside = outside + 1 if trace[b, k] < until[b, 0] or trace[b, k] > until[b, 1] else 0

@@ -40,6 +40,7 @@ from instruments.twins.stem import event_requests, event_tables, exposed
 from instruments.twins.stem.detector import Detector
 from instruments.twins.stem.eels import Spectrometer
 from instruments.twins.stem.event_tables import Block, Optics, Tails
+from instruments.twins.stem.event_tuples import ENTRY, MEMORY, MOST_BOOKED
 from instruments.twins.stem.fluence import map_shape, spread_electrons
 from instruments.twins.stem.samples.graphene import Graphene
 from instruments.twins.stem.samples.sites import Recipe, Sites
@@ -47,6 +48,7 @@ from instruments.twins.stem.scan import Distortions
 from instruments.twins.stem.world import (
     AIM_X,
     AIM_Y,
+    BOOKS,
     CURRENT,
     DRIFT_X,
     DRIFT_Y,
@@ -83,7 +85,7 @@ class StemMicroscope:
     """The twin; see the module's text. Positions are in the sample frame, the field is the whole sheet."""
 
     changing: ClassVar[tuple[str, ...]] = (
-        "moving", "species", "bonding", "landed", "settled", "log", "aberrations_nm",
+        "moving", "species", "bonding", "landed", "settled", "log", "booked", "remembered", "aberrations_nm",
     )  # fmt: skip
 
     sample: Recipe = field(default_factory=lambda: Graphene(4.0, 4.0, silicon=1))
@@ -181,6 +183,8 @@ class StemMicroscope:
             landed=np.zeros(shape),
             settled=np.zeros(shape),
             log=np.zeros((rows, LOG, 4)),
+            booked=np.zeros((rows, MOST_BOOKED, ENTRY)),
+            remembered=np.zeros((rows, MEMORY)),
             aberrations_nm=np.tile(np.array(start), (rows, 1)),
         )
 
@@ -250,8 +254,15 @@ class StemMicroscope:
     def spread(self, world: World, row: int) -> Floats:
         """Electrons since the lenses changed last, where they really fell [rows, columns]."""
         return spread_electrons(
-            world.landed[row], self.sites.extent_nm, self.column, world.aberrations_nm[row], self.tails
+            self.landed(world, row), self.sites.extent_nm, self.column, world.aberrations_nm[row], self.tails
         )
+
+    def landed(self, world: World, row: int) -> Floats:
+        """Electrons since the lenses changed last, by where the middle of the probe was [rows, columns]."""
+        from instruments.twins.stem.event_books import landed_with_books
+
+        count, (width, height) = int(world.moving[row, BOOKS]), self.sites.extent_nm
+        return np.asarray(landed_with_books(world.landed[row], world.booked[row], count, width, height))
 
     def cost(self, world: World, beam_s: Floats, idle_s: float) -> CostBatch:
         """Costs of `beam_s` [B] on the sample and `idle_s` more, which count too where there is no blanker."""

@@ -46,8 +46,8 @@ FACTOR, EJECT, FOLD, UNFOLD, TURN, TURN_BACK, JUMP, TURN_SILICON, CAPTURE = rang
 ANISO_X, ANISO_Y, AIM_X, AIM_Y, DRIFT_X, DRIFT_Y, SCALE, BULK, GROWTH, FULL, DISORDER = range(9, 20)
 HIDDEN_COLUMNS: Final = 20
 """Of `World.hidden`: cross sections in nm^2, lengths in nm, times in s, growth in electrons, full in counts per one."""
-CLOCK, REGISTERED_X, REGISTERED_Y, STAGE_X, STAGE_Y, PARKED_X, PARKED_Y, ELECTRONS, CURRENT, LOGGED = range(10)
-MOVING_COLUMNS: Final = 10
+CLOCK, REGISTERED_X, REGISTERED_Y, STAGE_X, STAGE_Y, PARKED_X, PARKED_Y, ELECTRONS, CURRENT, LOGGED, BOOKS = range(11)
+MOVING_COLUMNS: Final = 11
 """Of `World.moving`."""
 LOG: Final = 128
 """Events that are kept, the latest of them."""
@@ -68,13 +68,19 @@ class World:
     hidden: Floats
     """[B, HIDDEN_COLUMNS], constant."""
     moving: Floats
-    """[B, MOVING_COLUMNS]: clock, registration, stage, where the beam was last, electrons so far, current, events."""
+    """[B, MOVING_COLUMNS]: clock, registration, stage, where the beam was last, electrons so far, current, events,
+    frames in the book."""
     species: Small
     """[B, N], 0 for a vacancy."""
     bonding: Small
     """[B, N]: 0; 1 a fourfold dopant; 2 + k where the bond to neighbour k is turned by a right angle."""
     landed: Floats
-    """Electrons by where the middle of the probe was, [B, rows, columns], since the lenses changed last."""
+    """Electrons by where the middle of the probe was, [B, rows, columns], since the lenses changed last, without
+    those of frames in the book: `StemMicroscope.landed` has them all."""
+    booked: Floats
+    """The book, [B, MOST_BOOKED, ENTRY], see `event_tuples`."""
+    remembered: Floats
+    """What the kernels know about the atoms, [B, MEMORY], see `event_tuples`: whoever edits those must set it to 0."""
     settled: Floats
     """Electrons by where they really fell, before that, [B, rows, columns]."""
     log: Floats
