@@ -49,8 +49,8 @@ def steps_per_s() -> Measured:
 @figure("dopant.vector_steps_per_s", "1/s")
 def vector_steps_per_s() -> Measured:
     """Steps a second of many environments on two threads, every effect on, every electron in the map exactly."""
-    found = {rows: max(_vector_steps(rows, threads=2) for _ in range(_ROUNDS)) for rows in (256, 1024)}
-    one = _vector_steps(1024, threads=1)
+    found = {rows: max(_vector_steps(rows, threads=2) for _ in range(_ROUNDS)) for rows in (256, 1024, 4096)}
+    one = _vector_steps(4096, threads=1)
     return Measured(
         value=max(found.values()),
         reference=one,
