@@ -39,6 +39,11 @@ class Finder(Protocol):
 
     name: str
 
+    @property
+    def unit(self) -> str:
+        """Of its intensities: "counts/s" of a beam parked on the atom, or "" for any scale."""
+        ...
+
     def find(self, image: Measurement) -> Atoms:
         """The atoms of one image; raises DataInvalid where it cannot be read."""
         ...
@@ -59,7 +64,7 @@ class Perceiving:
 
     def describe(self) -> Capabilities:
         inner = self.instrument.describe()
-        channels = {"position": "nm", "intensity": "", "species": ""} | dict(inner.channels["ScanImage"])
+        channels = {"position": "nm", "intensity": self._finder.unit, "species": ""} | dict(inner.channels["ScanImage"])
         return dataclasses.replace(
             inner,
             requests=inner.requests | {"AtomPositions"},
@@ -92,7 +97,7 @@ class Perceiving:
         number = Axis("atom", "", np.arange(len(atoms.positions_nm), dtype=float))
         channels = {
             "position": Channel(atoms.positions_nm, "nm", (number, Axis("coordinate", "", np.arange(2.0)))),
-            "intensity": Channel(atoms.intensity, "", (number,)),
+            "intensity": Channel(atoms.intensity, self._finder.unit, (number,)),
             "species": Channel(atoms.species, "", (number,)),
         }
         note = f"{image.note}; {self._finder.name}" if image.note else self._finder.name

@@ -50,6 +50,7 @@ class BrightColumns:
     channel: str = "haadf"
 
     name = "bright_columns"
+    unit = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "species", tuple(int(z) for z in self.species))

@@ -25,6 +25,8 @@ _ROUNDS = 3
 """Fits, each after a look for peaks in what the fit before left."""
 _SMOOTHING = 0.55
 """Of the image before maxima are sought, in standard deviations of a peak: more would join neighbours."""
+_SQUARE = 0.03
+"""How far the sides of a pixel may differ: peaks are round in pixels."""
 _REACH = 3.5
 """Standard deviations of a peak that are fitted."""
 
@@ -35,6 +37,7 @@ class Peaks:
 
     `species` are the atomic numbers that may be there; each atom gets the one whose Z^gamma is nearest to its
     intensity, where atoms of middle intensity are the most common of them, `common`. Empty: species are not known.
+    Intensities are counts of the whole peak; with `parked` they are what a beam parked there would count in a second.
     """
 
     width_nm: Annotated[float, Bounds("nm", 0.0, 10.0, open_low=True)] = 0.12
@@ -45,6 +48,9 @@ class Peaks:
     """Least height of a peak, in standard deviations of the smoothed shot noise."""
     faintest: Annotated[float, Bounds("", 0.0, 1.0)] = 0.3
     """Peaks lower than this share of the median height are tails of others, and dropped."""
+    border_nm: Annotated[float, Bounds("nm", 0.0, 10.0)] = 0.0
+    """Peaks nearer than this to the border, or beyond it, are dropped: half of their image is missing."""
+    parked: bool = False
     iterations: Annotated[int, Bounds("iterations", 0, 100)] = 6
     channel: str = ""
     species: tuple[int, ...] = ()
@@ -61,19 +67,27 @@ class Peaks:
         if said:
             raise ValueError("Peaks: " + "; ".join(said))
 
+    @property
+    def unit(self) -> str:
+        """Of the intensities."""
+        return "counts/s" if self.parked else ""
+
     def find(self, image: Measurement) -> Atoms:
         """The atoms; raises DataInvalid where the image has gaps or cannot be read."""
-        pixels, pixel_nm, frame = self._read(image)
+        (pixels, pixel_nm, frame), ground = self._read(image), 0.0
         sd_px, apart_px = self.width_nm / 2.3548 / pixel_nm, self.apart_nm / pixel_nm
         places, heights = maxima(pixels, sd_px, apart_px, self.threshold), np.zeros(0)
         for round_ in range(_ROUNDS if len(places) else 0):
-            places, heights, sd_px, left = fitted(pixels, places, sd_px, self.iterations)
+            places, heights, sd_px, left, ground = fitted(pixels, places, sd_px, self.iterations)
             if round_ + 1 < _ROUNDS:
                 places = _joined(places, maxima(left, sd_px, apart_px, self.threshold, pixels), apart_px)
         kept = heights > self.faintest * np.median(heights) if len(heights) else np.zeros(0, dtype=bool)
+        under = ground + _with_tails(places, heights, sd_px) if self.parked else heights
+        kept &= _deep(places, pixels.shape, self.border_nm / pixel_nm)
         places, heights = places[kept], heights[kept]
-        intensity = 2.0 * np.pi * heights * sd_px**2
-        return Atoms(_in_sample(frame, places, pixels.shape), intensity, self._species(intensity))
+        whole = 2.0 * np.pi * heights * sd_px**2
+        intensity = under[kept] / frame.dwell_s if self.parked else whole
+        return Atoms(_in_sample(frame, places, pixels.shape), intensity, self._species(whole))
 
     def _read(self, image: Measurement) -> tuple[Floats, float, ScanImage]:
         frame = getattr(image.request, "frame", image.request)
@@ -86,7 +100,7 @@ class Peaks:
         if not np.isfinite(pixels).all():
             raise DataInvalid("the image has gaps: it was ended early")
         pixel_nm = np.array([frame.size_nm[0] / frame.shape[1], frame.size_nm[1] / frame.shape[0]])
-        if abs(pixel_nm[0] / pixel_nm[1] - 1.0) > 0.01:
+        if abs(pixel_nm[0] / pixel_nm[1] - 1.0) > _SQUARE:
             raise DataInvalid(f"pixels of {pixel_nm[0]:.4g} x {pixel_nm[1]:.4g} nm are not square")
         return pixels, float(pixel_nm.mean()), frame
 
@@ -127,8 +141,24 @@ def _joined(places: Floats, more: Floats, apart_px: float) -> Floats:
     return np.asarray(np.delete(places, np.unique(close[:, 1]), axis=0), dtype=np.float64)
 
 
-def fitted(pixels: Floats, places: Floats, sd_px: float, iterations: int) -> tuple[Floats, Floats, float, Floats]:
-    """Places [n, 2], heights [n] and the common standard deviation, fitted with a background; and what is left."""
+def _with_tails(places: Floats, heights: Floats, sd_px: float) -> Floats:
+    """What all peaks together are at the top of each [n]."""
+    apart2 = ((places[:, None] - places[None]) ** 2).sum(axis=-1)
+    return np.asarray(np.exp(-0.5 * apart2 / sd_px**2) @ heights)
+
+
+def _deep(places: Floats, shape: tuple[int, ...], border_px: float) -> NDArray[np.bool_]:
+    """Which places [n, 2] are no nearer to the border than so many pixels; all where that is 0."""
+    if not border_px:
+        return np.ones(len(places), dtype=bool)
+    away = np.minimum(places + 0.5, np.array([shape[1], shape[0]]) - 0.5 - places)
+    return np.asarray((away >= border_px).all(axis=1))
+
+
+def fitted(
+    pixels: Floats, places: Floats, sd_px: float, iterations: int
+) -> tuple[Floats, Floats, float, Floats, float]:
+    """Places [n, 2], heights [n] and the common standard deviation, what is left, and the background of the fit."""
     from scipy.sparse.linalg import lsqr
 
     weight = 1.0 / np.sqrt(np.maximum(pixels, 1.0)).ravel()
@@ -143,7 +173,7 @@ def fitted(pixels: Floats, places: Floats, sd_px: float, iterations: int) -> tup
         background += float(step[-2])
         sd_px *= float(np.clip(1.0 + step[-1] / sd_px, 0.9, 1.1))
     model, _ = _slopes(pixels.shape, places, heights, sd_px, np.ones(pixels.size))
-    return places, heights, sd_px, pixels - background - model.reshape(pixels.shape)
+    return places, heights, sd_px, pixels - background - model.reshape(pixels.shape), background
 
 
 def _heights(pixels: Floats, places: Floats, sd_px: float, weight: Floats) -> tuple[Floats, float]:

@@ -6,6 +6,7 @@ what was registered. The beam is blanked except while something is acquired. Cos
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -15,12 +16,14 @@ from instruments.errors import HardwareFault, InstrumentError, Stopped
 from instruments.measurement import Measurement
 from instruments.nion.cameras import Cameras
 from instruments.nion.controls import Controls
+from instruments.nion.dwells import Dwells
 from instruments.nion.microscope import Microscope
 from instruments.nion.scans import Scans
 from instruments.nion.site import Site
 from instruments.nion.watch import Watch
 from instruments.requests import (
     CameraFrame,
+    Dwell,
     MoveStage,
     PointSpectrum,
     Register,
@@ -35,14 +38,16 @@ from instruments.seam import Stop
 from instruments.vendor import Channels, Vendor
 from physics_priors.bounds import Bounds
 
-_ACQUIRING = (ScanImage, SubScan, PointSpectrum, SpectrumImage, CameraFrame)
+_EXPOSING = (ScanImage, SubScan, PointSpectrum, SpectrumImage, CameraFrame, Dwell)
+_PIXEL_S, _BLANKS_S = 0.01, 1.0
 _COUNTS = {"energy_loss": {"energy_loss": "counts"}, "ronchigram": {"ronchigram": "counts"}}
 
 
 class Nion(Vendor):
-    """Scans, parts of scans, spectra, spectrum images, Ronchigrams, aberrations, stage; frames are whole or nothing.
+    """Scans, parts of them, dwells, spectra, spectrum images, Ronchigrams, lenses, stage; frames are whole or nothing.
 
-    `frame_s` and `pixel_s` are what a frame and a pixel of a spectrum image take on top of beam time.
+    `frame_s` and `pixel_s` are what a frame and a pixel of a spectrum image take on top of beam time, `line_overhead_s`
+    what a line of a dwell takes, which is `line_s` long at most.
     """
 
     def __init__(
@@ -53,6 +58,8 @@ class Nion(Vendor):
         simulated: bool,
         frame_s: Annotated[float, Bounds("s", 0.0, 60.0)] = 0.3,
         pixel_s: Annotated[float, Bounds("s", 0.0, 1.0)] = 0.03,
+        line_s: Annotated[float, Bounds("s", 0.0, 10.0, open_low=True)] = 0.2,
+        line_overhead_s: Annotated[float, Bounds("s", 0.0, 60.0)] = 0.1,
         patience_s: Annotated[float, Bounds("s", 0.0, 3600.0, open_low=True)] = 30.0,
     ) -> None:
         """Raises HardwareFault where the column lacks a control or detector of the site's map, before anything is set.
@@ -64,6 +71,8 @@ class Nion(Vendor):
         self._stack, self._controls = stack, Controls(stack, self._site)
         self._scans = Scans(stack, self._site, self._controls)
         self._cameras = Cameras(stack, self._site, self._controls)
+        self._dwells = Dwells(stack, self._scans, line_s=line_s, pixel_s=_PIXEL_S, overhead_s=line_overhead_s)
+        self._blanking = threading.RLock()
         self._frame_s, self._pixel_s, self._patience_s = frame_s, pixel_s, patience_s
         self._acquires: Mapping[type[Request], Callable[[Any, Watch], Channels]] = {
             ScanImage: self._scans.whole,
@@ -94,10 +103,10 @@ class Nion(Vendor):
             name="nion simulator" if simulated else "nion",
             family="STEM",
             simulated=simulated,
-            requests=frozenset(cls.__name__ for cls in (*self._acquires, *self._sets)),
+            requests=frozenset(cls.__name__ for cls in (*_EXPOSING, *self._sets)),
             field=Field((0.0, 0.0), (side, side)),
             channels={
-                **dict.fromkeys(("ScanImage", "SubScan"), scans),
+                **dict.fromkeys(("ScanImage", "SubScan", "Dwell"), scans),
                 **dict.fromkeys(("PointSpectrum", "SpectrumImage"), _COUNTS["energy_loss"]),
                 "CameraFrame": _COUNTS["ronchigram"],
                 **dict.fromkeys(("SetOptics", "SetAberrations", "MoveStage", "Register"), nothing),
@@ -111,6 +120,8 @@ class Nion(Vendor):
             limits={
                 "dwell_s": Bounds("s", 1e-7, 1.0),
                 "exposure_s": Bounds("s", 1e-3, 100.0),
+                "longest_s": Bounds("s", 1e-6, 600.0),
+                "sample_s": Bounds("s", 1e-6, 10.0),
                 "defocus_nm": Bounds("nm", -reach, reach),
                 "astigmatism_nm": Bounds("nm", -reach, reach),
                 "coma_nm": Bounds("nm", -reach, reach),
@@ -123,6 +134,8 @@ class Nion(Vendor):
             self._scans.check(frame, known.limits["dwell_s"], known.channels[request.kind])
         if isinstance(request, CameraFrame):
             self._cameras.check(request)
+        if isinstance(request, Dwell):
+            self._dwells.check(request)
         if isinstance(request, MoveStage):
             self._controls.check_stage(request)
         if isinstance(request, SetOptics):
@@ -131,11 +144,14 @@ class Nion(Vendor):
             self._controls.check_aberrations(request)
 
     def _cost(self, request: Request, known: Capabilities) -> Cost:
-        seconds = self._seconds(request)
-        exposed = isinstance(request, _ACQUIRING)
+        return self._spent(self._seconds(request), known, isinstance(request, _EXPOSING))
+
+    def _spent(self, seconds: float, known: Capabilities, exposed: bool) -> Cost:
         return Cost(seconds, electrons(known.calibration.current_pA or 0.0, seconds) if exposed else 0.0)
 
     def _seconds(self, request: Request) -> float:
+        if isinstance(request, Dwell):
+            return self._dwells.seconds(request)
         if isinstance(request, ScanImage):
             return self._frame_s + request.dwell_s * (request.shape[1] + 2) * request.shape[0]
         if isinstance(request, SubScan):
@@ -151,7 +167,9 @@ class Nion(Vendor):
     def _carry_out(self, request: Request, id: str, price: Cost, stop: Stop) -> Measurement:
         watch = Watch(self._stack.abort, stop, self._ended, 3 * price.seconds + self._patience_s)
         try:
-            channels = self._acquired(request, watch) if isinstance(request, _ACQUIRING) else self._set(request)
+            if isinstance(request, Dwell):
+                return self._dwelt(request, id, watch)
+            channels = self._acquired(request, watch) if isinstance(request, _EXPOSING) else self._set(request)
         except InstrumentError:
             raise
         except Exception as error:  # Swift raises bare Exception, AssertionError and whatever else
@@ -164,12 +182,18 @@ class Nion(Vendor):
         self._sets[type(request)](request)
         return {}
 
+    def _dwelt(self, request: Dwell, id: str, watch: Watch) -> Measurement:
+        with watch:
+            trace = self._dwells.record(request, watch, self._beam)
+        cost = self._spent(trace.seconds, self.describe(), True)
+        note = "" if trace.complete else "ended early: the lines that were whole are kept"
+        place = request.position_nm
+        return Measurement(id, request, trace.channels, cost, trace.complete, place, self._controls.state(), note)
+
     def _acquired(self, request: Request, watch: Watch) -> Channels:
         """What was acquired between unblanking and blanking; the reason of an abort goes before whatever it caused."""
         try:
-            self._controls.unblank()
-            if self._ended.is_set():
-                raise Stopped(f"{request.kind} was ended before it began")
+            self._beam(True)
             with watch:
                 channels = self._acquires[type(request)](request, watch)
         except Exception:
@@ -179,16 +203,29 @@ class Nion(Vendor):
             watch.judge(request.kind)  # what an abort released looks like a frame, and is none
             return channels
         finally:
+            self._beam(False)
+
+    def _beam(self, on: bool) -> None:
+        """Let the beam through, or blank it; raises Stopped where it was made safe, after which none comes through."""
+        if not on:
             self._controls.blank()
+            return
+        with self._blanking:
+            if self._ended.is_set():
+                raise Stopped("it was made safe")
+            self._controls.unblank()
 
     def _offset_nm(self) -> tuple[float, float]:
         return self._controls.offset_nm()
 
     def _secure(self) -> None:
-        """Blank, and end what runs."""
+        """Blank, and end what runs; a call to the blanker that hangs is not waited for."""
+        alone = self._blanking.acquire(timeout=_BLANKS_S)
         try:
             self._controls.blank()
         finally:
+            if alone:
+                self._blanking.release()
             self._stack.abort()
 
     def _disconnect(self) -> None:

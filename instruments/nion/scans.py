@@ -83,16 +83,30 @@ class Scans:
             channels[self._site.channels[name]] = Channel(taken.values.astype(np.float32), "counts", axes)
         return channels
 
+    def raster_at(
+        self, position_nm: tuple[float, float], pixel_nm: float, shape: tuple[int, int], dwell_s: float
+    ) -> Raster:
+        """All of an upright frame of every detector around a place of the sample."""
+        rows, columns = (0, shape[0]), (0, shape[1])
+        channels = self._indices(self._detectors)
+        return Raster(self._scanned(position_nm), pixel_nm, shape, dwell_s, 0.0, channels, rows, columns)
+
     def _raster(self, frame: ScanImage, rows: tuple[int, int], columns: tuple[int, int], wanted: list[str]) -> Raster:
-        (x, y), (dx, dy) = frame.center_nm, self._controls.offset_nm()
-        detectors = self._stack.detectors
         return Raster(
-            (x + dx, y + dy),
+            self._scanned(frame.center_nm),
             frame.size_nm[1] / frame.shape[0],
             frame.shape,
             frame.dwell_s,
             frame.rotation_rad,
-            tuple(detectors.index(name) for name in wanted),
+            self._indices(wanted),
             rows,
             columns,
         )
+
+    def _scanned(self, place_nm: tuple[float, float]) -> tuple[float, float]:
+        (x, y), (dx, dy) = place_nm, self._controls.offset_nm()
+        return x + dx, y + dy
+
+    def _indices(self, wanted: list[str]) -> tuple[int, ...]:
+        detectors = self._stack.detectors
+        return tuple(detectors.index(name) for name in wanted)

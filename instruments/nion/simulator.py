@@ -1,7 +1,8 @@
 """`python -m instruments.bridge instruments.nion.simulator:make` serves Nion's simulator, with a Python that has it.
 
-`make` is the simulator as it is; `make_tuning` has our optical bench behind its scans, so that truth stands behind
-Nion's acquisition stack: lenses, blanker, stage and beam shift act on the images.
+`make` is the simulator as it is. `make_tuning` has our optical bench behind its scans, `make_dopant` our graphene with
+a silicon atom, so that truth stands behind Nion's acquisition stack: lenses, blanker, stage and beam shift act on the
+images, and the beam on the sample.
 """
 
 from __future__ import annotations
@@ -39,20 +40,37 @@ def make_tuning() -> Nion:
 
     Needs SciPy and Numba too, as the twin does.
     """
-    from instruments.nion.stack import Stack, fed
     from instruments.twins.stem.optical_bench import OpticalBench
 
-    core = OpticalBench()
-    site = Site(channels={"HAADF": "dark_field"}, field_nm=core.field_nm)
-    twin = Embedded(core)
+    return over(Embedded(OpticalBench()), "dark_field")
+
+
+def make_dopant() -> Nion:
+    """Nion's simulator with graphene that answers to every electron behind its dark field; NION_SEED chooses it.
+
+    Needs SciPy, Numba and ASE too, as the twin does.
+    """
+    from instruments.twins.stem.microscope import StemMicroscope
+
+    return over(Embedded(StemMicroscope()), "haadf")
+
+
+def over(twin: Embedded, channel: str) -> Nion:
+    """Nion's simulator with an electron twin behind its dark field, which is `channel` of both; NION_SEED resets it."""
+    from instruments.nion.stack import Stack, fed
+
+    known = twin.describe()
+    site = Site(channels={"HAADF": channel}, field_nm=min(known.field.size_nm))
+    behind = Behind(twin, site, channel)
+    behind.warm()
     twin.reset(int(os.environ.get("NION_SEED", "0")), {})
-    behind = Behind(twin, site)
     stack = Stack.simulated(generator=fed(behind))
     behind.begin(stack.value)
+    about = known.calibration
     for control, value in (
-        (site.current, core.current_pA * 1e-12),
-        (site.energy, core.column.energy_keV * 1e3),
-        (site.convergence, core.column.convergence_mrad * 1e-3),
+        (site.current, 1e-12 * (about.current_pA or 0.0)),
+        (site.energy, 1e3 * (about.beam_energy_keV or 0.0)),
+        (site.convergence, 1e-3 * (about.convergence_mrad or 0.0)),
     ):
         stack.set(control, value)
     return _over(stack, site)
@@ -61,8 +79,8 @@ def make_tuning() -> Nion:
 class Behind:
     """Frames of a twin for somebody else's scan: the lenses are first turned to where the column's controls are."""
 
-    def __init__(self, twin: Embedded, site: Site) -> None:
-        self._twin, self._site = twin, site
+    def __init__(self, twin: Embedded, site: Site, channel: str) -> None:
+        self._twin, self._site, self._channel = twin, site, channel
         self._numbers, self._never = itertools.count(), threading.Event()
         self._start_nm: dict[str, tuple[float, float]] = {}
         self._turned: dict[str, tuple[float, float]] = {}
@@ -75,7 +93,13 @@ class Behind:
         rows, columns = raster.shape
         size_nm = (raster.pixel_nm * columns, raster.pixel_nm * rows)
         request = ScanImage(raster.center_nm, size_nm, raster.shape, raster.dwell_s, raster.rotation_rad)
-        return self._acquired(request).channels["dark_field"].values.astype(np.float32)
+        return self._acquired(request).channels[self._channel].values.astype(np.float32)
+
+    def warm(self) -> None:
+        """Have the twin compile what it will need: while Swift scans it would be too late."""
+        side = self._site.field_nm / 8
+        self._acquired(ScanImage((0.0, 0.0), (side, side), (2, 2), 1e-6))
+        self._acquired(SetAberrations(("C1",), ((1.0, 0.0),)))
 
     def begin(self, read: Callable[[str], float | None]) -> None:
         """What the controls say now is where the twin's lenses are."""

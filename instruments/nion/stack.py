@@ -130,7 +130,7 @@ class Stack:
         (rows, columns), (r0, r1), (c0, c1) = raster.shape, raster.rows, raster.columns
         frame = self._scan.get_frame_parameters(0)
         frame.size = Geometry.IntSize(rows, columns)
-        frame.fov_nm = raster.pixel_nm * rows
+        frame.fov_nm = raster.pixel_nm * max(rows, columns)
         frame.pixel_time_us = 1e6 * raster.dwell_s
         frame.center_nm = Geometry.FloatPoint(raster.center_nm[1], raster.center_nm[0])
         frame.rotation_rad = raster.rotation_rad

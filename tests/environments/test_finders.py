@@ -123,3 +123,29 @@ def test_impossible_settings_are_refused() -> None:
         Peaks(width_nm=0.0)
     with pytest.raises(ValueError, match="common"):
         Peaks(species=(14,))
+
+
+def test_an_intensity_is_what_a_parked_beam_counts_and_the_border_is_left_out() -> None:
+    import threading
+
+    from instruments.embedded import Embedded
+    from instruments.requests import AtomPositions, Dwell
+    from instruments.twins.stem.microscope import StemMicroscope
+
+    twin = Embedded(StemMicroscope(aim_nm=0.0, scale_error=0.0, contamination=0.0, disorder=0.0))
+    finder = Peaks(species=(6, 14), apart_nm=0.12, threshold=2.0, border_nm=0.06, parked=True)
+    eyes, never = perceiving(twin, finder), threading.Event()
+    twin.reset(3, {})
+    truth = twin.truth()
+    middle = truth["positions_nm"][truth["silicon"][0]]
+    frame = ScanImage((float(middle[0]), float(middle[1])), (1.2, 1.2), (30, 30), 2e-5)
+    seen = eyes.acquire(AtomPositions(frame), id="look", stop=never).channels
+    assert seen["intensity"].unit == eyes.describe().channels["AtomPositions"]["intensity"] == "counts/s"
+    places, told = seen["position"].values, seen["intensity"].values
+    assert np.all(np.abs(places - middle) <= 0.54)
+    dwells = [Dwell((float(x), float(y)), 1e-3, 1e-3) for x, y in places]
+    traces = [twin.acquire(dwell, id=str(i), stop=never).channels["haadf"].values[0] for i, dwell in enumerate(dwells)]
+    counted = 1e3 * np.array(traces)
+    for element, within in ((6, 0.1), (14, 0.25)):
+        those = seen["species"].values == element
+        assert told[those].mean() == pytest.approx(counted[those].mean(), rel=within)

@@ -22,6 +22,7 @@ class Brightest:
     """A finder that knows one thing: where the brightest pixel is."""
 
     name = "brightest pixel"
+    unit = ""
 
     def find(self, image):
         values = image.channels["height"].values

@@ -16,12 +16,13 @@ from scipy.ndimage import label, uniform_filter
 from instruments.errors import DataInvalid, HardwareFault, InstrumentError, NotSupported, OutOfReach, Stopped
 from instruments.measurement import Measurement
 from instruments.nion.driver import Nion
-from instruments.nion.microscope import Raster
+from instruments.nion.microscope import Raster, Taken
 from instruments.nion.site import Site
 from instruments.nion.stack import Stack
 from instruments.nion.watch import Watch
 from instruments.requests import (
     CameraFrame,
+    Dwell,
     MoveStage,
     PointSpectrum,
     Register,
@@ -31,6 +32,7 @@ from instruments.requests import (
     SetOptics,
     SpectrumImage,
     SubScan,
+    Until,
 )
 
 NEVER = threading.Event()
@@ -147,7 +149,7 @@ def a_lens_that_the_site_map_lacks_is_refused() -> None:
 def a_set_value_that_is_ignored_is_found() -> None:
     before = stack.set
     ignores = {"C10"}
-    stack.set = lambda name, value: name in ignores or before(name, value)  # type: ignore[method-assign]
+    stack.set = lambda control, value: control in ignores or before(control, value)  # type: ignore[method-assign]
     refused(SetOptics(defocus_nm=77.0), HardwareFault)
     stack.set = raising  # type: ignore[method-assign]
     raises(lambda: take(SetOptics(defocus_nm=77.0)), "SetOptics: AssertionError: no words", HardwareFault)
@@ -206,10 +208,104 @@ def the_beam_is_blanked_but_for_acquisitions() -> None:
 
 def a_gap_or_a_missing_array_is_no_observation() -> None:
     taken = stack.scan
-    stack.scan = lambda raster: [None]  # type: ignore[method-assign, assignment]
+    stack.scan = lambda raster: [None]  # type: ignore[method-assign]
     refused(WHOLE, DataInvalid)
     stack.scan = taken  # type: ignore[method-assign]
     assert take(WHOLE).complete
+
+
+class Blanking:
+    """What the blanker was told, and when there was a scan, in order."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self._set, self._scan = stack.set, stack.scan
+
+    def __enter__(self) -> "Blanking":
+        stack.set, stack.scan = self.set, self.scan  # type: ignore[method-assign]
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        stack.set, stack.scan = self._set, self._scan  # type: ignore[method-assign]
+
+    def set(self, control: str, value: float) -> bool:
+        if control == "C_Blank":
+            self.seen.append("blanked" if value else "open")
+        return self._set(control, value)
+
+    def scan(self, raster: Raster) -> list[Taken | None]:
+        self.seen.append("scan")
+        return self._scan(raster)
+
+
+def a_dwell_is_a_trace_of_one_place_and_the_beam_is_blanked_between_its_lines() -> None:
+    with Blanking() as beam:
+        measurement = take(Dwell(FEATURE_NM, 0.65, 0.1))
+    assert beam.seen == ["open", "scan", "blanked"] * 4, beam.seen
+    trace = measurement.channels["dark_field"]
+    assert np.allclose(trace.axes[0].values, 0.05 + 0.1 * np.arange(7))
+    assert np.isfinite(trace.values).all()
+    assert 0.3 < trace.values[-1] / trace.values[:-1].mean() < 0.7  # the rest of the time is half a sample
+    aside = take(Dwell((-100.0, 77.0), 0.2, 0.1)).channels["dark_field"].values
+    assert trace.values[0] > 3.0 * abs(aside).max()
+    assert math.isclose(measurement.cost.seconds, nion.price(measurement.request).seconds)
+
+
+def a_dwell_ends_when_its_trace_leaves_the_band() -> None:
+    here = take(Dwell(FEATURE_NM, 0.1, 0.1)).channels["dark_field"].values[0]
+    for band, samples in (((-1.0, 0.5 * here), 2), ((0.5 * here, 2.0 * here), 10)):
+        measurement = take(Dwell(FEATURE_NM, 1.0, 0.1, Until("dark_field", *band)))
+        assert np.isfinite(measurement.channels["dark_field"].values).sum() == samples  # of the line that told
+        assert measurement.complete
+        assert math.isclose(measurement.cost.seconds, 0.1 * samples * nion.price(measurement.request).seconds)
+    three = take(Dwell(FEATURE_NM, 1.0, 0.1, Until("dark_field", -1.0, 0.5 * here, 3)))
+    assert np.isfinite(three.channels["dark_field"].values).sum() == 4  # the third sample is in the second line
+    refused(Dwell(FEATURE_NM, 1.0, 0.1, Until("nope", 0.0, 1.0)), NotSupported)
+    refused(Dwell(FEATURE_NM, 500.0, 1e-4), OutOfReach)
+
+
+def a_dwell_that_is_stopped_keeps_its_whole_lines_and_no_beam_comes_through_afterwards() -> None:
+    for end in ("stop", "make_safe"):
+        stop = threading.Event()
+        with Blanking() as beam:
+            timer = threading.Timer(0.9, stop.set if end == "stop" else nion.make_safe)
+            timer.start()
+            measurement = take(Dwell(FEATURE_NM, 20.0, 0.1), stop)
+            timer.join()
+        found = np.isfinite(measurement.channels["dark_field"].values)
+        kept = int(found.sum())
+        assert kept % 2 == 0, kept  # two samples are a line
+        assert 0 < kept < 20, kept
+        assert found[:kept].all()
+        assert not measurement.complete
+        assert measurement.note
+        assert stack.value("C_Blank") == 1.0
+        assert beam.seen[-1] == "blanked"
+        assert beam.seen.count("scan") - 1 <= kept // 2 + 1
+    stop.set()
+    try:
+        take(Dwell(FEATURE_NM, 20.0, 0.1), stop)
+    except Stopped:
+        assert take(Dwell(FEATURE_NM, 0.1, 0.1)).complete
+    else:
+        raise AssertionError("a dwell that was stopped beforehand came back")
+
+
+def a_line_of_a_dwell_that_hangs_or_has_gaps_is_a_fault_and_leaves_no_beam() -> None:
+    brief, scan = Nion(stack, simulated=True, patience_s=0.5), stack.scan
+    stack.scan = lambda raster: scan(raster._replace(dwell_s=-1e-6))  # type: ignore[method-assign]
+    request = Dwell(FEATURE_NM, 0.2, 0.1)
+    raises(lambda: brief.acquire(request, id="hung", stop=NEVER), "did not end within", HardwareFault)
+    assert stack.value("C_Blank") == 1.0
+    stack.scan = lambda raster: scan(raster._replace(dwell_s=2 * raster.dwell_s))  # type: ignore[method-assign]
+    refused(request, HardwareFault)  # another dwell than was asked for
+    stack.scan = lambda raster: scan(raster._replace(center_nm=(0.0, 0.0)))  # type: ignore[method-assign]
+    refused(request, HardwareFault)  # another place
+    stack.scan = lambda raster: [None]  # type: ignore[method-assign]
+    refused(request, DataInvalid)
+    stack.scan = scan  # type: ignore[method-assign]
+    assert stack.value("C_Blank") == 1.0
+    assert take(request).complete
 
 
 CHECKS: tuple[Callable[[], None], ...] = (
@@ -224,6 +320,10 @@ CHECKS: tuple[Callable[[], None], ...] = (
     a_frame_is_aborted_in_its_middle_and_is_none,
     the_beam_is_blanked_but_for_acquisitions,
     a_gap_or_a_missing_array_is_no_observation,
+    a_dwell_is_a_trace_of_one_place_and_the_beam_is_blanked_between_its_lines,
+    a_dwell_ends_when_its_trace_leaves_the_band,
+    a_dwell_that_is_stopped_keeps_its_whole_lines_and_no_beam_comes_through_afterwards,
+    a_line_of_a_dwell_that_hangs_or_has_gaps_is_a_fault_and_leaves_no_beam,
 )
 
 try:

@@ -6,6 +6,7 @@ from instruments.check import check
 from instruments.nion.simulator import make
 from instruments.requests import (
     CameraFrame,
+    Dwell,
     MoveStage,
     PointSpectrum,
     Register,
@@ -14,6 +15,7 @@ from instruments.requests import (
     SetOptics,
     SpectrumImage,
     SubScan,
+    Until,
 )
 
 FRAME = ScanImage((20.0, -10.0), (60.0, 90.0), (12, 8), 1e-5)
@@ -24,6 +26,7 @@ REQUESTS = [
     PointSpectrum((100.0, 50.0), 0.02),
     SpectrumImage(SMALL, 0.005),
     CameraFrame((-30.0, 10.0), 0.02, 8),
+    Dwell((40.0, -20.0), 0.25, 0.1, Until("dark_field", -1e12, 1e12)),
     SetOptics(defocus_nm=1.0, astigmatism_nm=(2.0, -1.0)),
     SetAberrations(("C1", "B2"), ((1.0, 0.0), (3.0, 4.0))),
     MoveStage((1.0, 1.0, 0.0)),

@@ -16,14 +16,41 @@ from experiments import campaign
 from experiments.campaign.journal import open_reader
 from experiments.config import compose
 from instruments.bridge.remote import RemoteInstrument
+from instruments.check import check
+from instruments.cost import electrons
 from instruments.errors import DataInvalid, OutOfReach
 from instruments.nion.site import ABERRATIONS, Site, read_site
-from instruments.requests import MoveStage, ScanImage
+from instruments.requests import (
+    CameraFrame,
+    Dwell,
+    MoveStage,
+    PointSpectrum,
+    Register,
+    ScanImage,
+    SetAberrations,
+    SetOptics,
+    SubScan,
+    Until,
+)
 from physics_priors.optics.aberrations import FACTOR, INDEX, ORDER, SYMMETRY
 
 HERE, CHECKOUT = Path(__file__).parent, Path(__file__).resolve().parent.parent.parent
 needs_nion = pytest.mark.skipif("NION_PYTHON" not in os.environ, reason="NION_PYTHON names no Python with extra nion")
 NEVER = threading.Event()
+SIMULATOR = "instruments.nion.simulator"
+FRAME = ScanImage((0.1, -0.2), (0.4, 0.6), (12, 8), 1e-5)
+ON_GRAPHENE = [
+    FRAME,
+    SubScan(FRAME, (2, 8), (0, 5)),
+    Dwell((0.3, 0.2), 0.25, 0.1, Until("haadf", -1e12, 1e12)),
+    PointSpectrum((0.5, 0.5), 0.02),
+    CameraFrame((-0.3, 0.1), 0.02, 8),
+    SetOptics(defocus_nm=1.0, astigmatism_nm=(2.0, -1.0)),
+    SetAberrations(("C1", "B2"), ((1.0, 0.0), (3.0, 4.0))),
+    MoveStage((0.01, 0.01, 0.0)),
+    Register((0.0, 0.0)),
+]
+"""No electron of them is lost on the sample's border: the field is four nanometres wide."""
 CLIENT = """
 import sys, threading
 from instruments.bridge.remote import RemoteInstrument
@@ -45,8 +72,10 @@ class Served:
     """A server in Nion's Python."""
 
     def __init__(self, made_by: str, folder: Path) -> None:
-        environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
-        target = [f"instruments.nion.simulator:{made_by}", "--address", "tcp://127.0.0.1:*", "--folder", str(folder)]
+        self.truth = folder / "truth.jsonl"
+        folder.mkdir()
+        environment = os.environ | {"PYTHONPATH": f"{CHECKOUT}{os.pathsep}{HERE}", "TRUTH": str(self.truth)}
+        target = [made_by, "--address", "tcp://127.0.0.1:*", "--folder", str(folder)]
         command = [os.environ["NION_PYTHON"], "-m", "instruments.bridge", *target, "--lease-s", "1.0"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
@@ -93,7 +122,7 @@ def test_what_the_stack_does_silently_wrong_is_found() -> None:
 
 @needs_nion
 def test_it_is_served_and_ends_in_good_order(serve: Callable[[str], Served], tmp_path: Path) -> None:
-    server = serve("make")
+    server = serve(f"{SIMULATOR}:make")
     remote = RemoteInstrument(server.address, patience_s=60.0)
     frame = ScanImage((0.0, 0.0), (200.0, 200.0), (64, 64), 2e-6)
     measurement = remote.acquire(frame, id="a", stop=NEVER)
@@ -109,7 +138,7 @@ def test_it_is_served_and_ends_in_good_order(serve: Callable[[str], Served], tmp
 
 @needs_nion
 def test_a_killed_client_ends_the_scan_and_blanks(serve: Callable[[str], Served], tmp_path: Path) -> None:
-    server = serve("make")
+    server = serve(f"{SIMULATOR}:make")
     client = subprocess.Popen([sys.executable, "-c", CLIENT, server.address], stdout=subprocess.PIPE, cwd=CHECKOUT)
     assert client.stdout is not None
     client.stdout.readline()
@@ -136,7 +165,7 @@ def test_a_killed_client_ends_the_scan_and_blanks(serve: Callable[[str], Served]
 
 @needs_nion
 def test_a_campaign_tunes_our_bench_through_nions_stack(serve: Callable[[str], Served], tmp_path: Path) -> None:
-    server = serve("make_tuning")
+    server = serve(f"{SIMULATOR}:make_tuning")
     chosen = ["campaign=tune_aberrations", "instrument=remote", f"instrument.address={server.address}"]
     quiet = ["instrument.patience_s=60", "tracking=off", "report=false", "budget.steps=5", f"runs={tmp_path / 'runs'}"]
     result = campaign.run(compose([*chosen, *quiet, "seed=1"]))
@@ -144,6 +173,40 @@ def test_a_campaign_tunes_our_bench_through_nions_stack(serve: Callable[[str], S
     with open_reader(result.folder / "journal.sqlite") as reader:
         assert not list(reader.events(kinds=("failed",)))
     assert server.end() == 0
+
+
+@needs_nion
+def test_the_conformance_suite_passes_on_our_graphene_behind_nions_stack_and_the_bridge(
+    serve: Callable[[str], Served],
+) -> None:
+    server = serve(f"{SIMULATOR}:make_dopant")
+    report = check(RemoteInstrument(server.address, patience_s=60.0), ON_GRAPHENE)
+    report.raise_for_failures()
+    assert sum(finding.outcome == "passed" for finding in report.findings) >= 13
+    assert server.end() == 0
+
+
+@needs_nion
+def test_a_campaign_moves_silicon_through_nions_stack_and_the_truth_behind_it_tells(
+    serve: Callable[[str], Served], tmp_path: Path
+) -> None:
+    server = serve("dopant_served:make")
+    chosen = ["campaign=si_atom_move_seen", "instrument=remote_seen", f"instrument.instrument.address={server.address}"]
+    quiet = ["instrument.instrument.patience_s=60", "tracking=off", "report=false", "budget.steps=6"]
+    result = campaign.run(compose([*chosen, *quiet, f"runs={tmp_path / 'runs'}", "seed=1"]))
+    assert result.status == "finished", result.message
+    assert server.end() == 0
+    before, after = (json.loads(line) for line in server.truth.read_text().splitlines())
+    assert after["silicon"] != before["silicon"]
+    with open_reader(result.folder / "journal.sqlite") as reader:
+        assert not list(reader.events(kinds=("failed",)))
+        measured = [event.payload["measurement"] for event in reader.events(kinds=("result",))]
+    spent = sum(measurement.cost.electrons for measurement in measured)
+    last = [m for m in measured if m.request.kind == "AtomPositions"][-1].channels
+    silicon = last["position"].values[last["species"].values == 14]
+    assert np.linalg.norm(silicon - np.array(after["at_nm"]), axis=1).min() < 0.05
+    landed = electrons(50.0, after["beam_s"])
+    assert landed <= spent < 3.0 * landed, (landed, spent)  # what is booked is what may have landed, and no less
 
 
 def test_nions_aberrations_have_the_same_phase() -> None:
