@@ -277,12 +277,12 @@ class MoveDopant:
             position, _, species = atoms_of(result, len(state.keys))
         place, near, target = state.dopant_nm.copy(), state.near_nm.copy(), state.target_nm.copy()
         home, numbers = state.home_nm.copy(), state.numbers.copy()
-        before, now = _as_wide(state.atoms_nm, position.shape[1]), _plain(position)
+        before, now = np.ascontiguousarray(state.atoms_nm[:, : position.shape[1]]), _plain(position)
         all_show = self._kernel.follow(now, _plain(species), result.done, self._settings, before,
                place, near, target, home, numbers)  # fmt: skip
         if not all_show:
             unseen = ~result.done | (numbers[:, _LOST] > 0.0)
-            now = np.where(unseen[:, None, None], before, now)
+            now = np.where(unseen[:, None, None], _as_wide(before, now.shape[1]), now)
         return state.changed(
             atoms_nm=now, dopant_nm=place, near_nm=near, target_nm=target, home_nm=home, numbers=numbers
         )
@@ -319,13 +319,9 @@ def _plain(values: NDArray[Any]) -> Floats:
 
 
 def _as_wide(atoms_nm: Floats, count: int) -> Floats:
-    """The atoms of the last look [B, n, 2] as an array of `count`, those left out that do not fit."""
-    if atoms_nm.shape[1] == count:
-        return atoms_nm
-    wide = np.full((len(atoms_nm), count, 2), np.nan)
-    kept = min(count, atoms_nm.shape[1])
-    wide[:, :kept] = atoms_nm[:, :kept]
-    return wide
+    """Atoms [B, n, 2] as an array of `count`, no fewer, NaN for those that are not there."""
+    missing = count - atoms_nm.shape[1]
+    return np.pad(atoms_nm, [(0, 0), (0, missing), (0, 0)], constant_values=np.nan) if missing else atoms_nm
 
 
 def _failures(state: State, done: Bools, steps: int) -> Bools:
