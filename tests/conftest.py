@@ -48,11 +48,20 @@ def data_folder() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says how many tests were skipped, and for which reasons."""
+    """Says how many tests were skipped, for which reasons, and how long it took until instruments were safe."""
     reasons = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
     terminalreporter.write_line(f"skipped: {reasons.total()}")
     for reason, count in reasons.most_common():
         terminalreporter.write_line(f"  {count} x {reason}")
+    for line in _measured(terminalreporter):
+        terminalreporter.write_line(f"until safe, {line}")
+
+
+def _measured(reporter: pytest.TerminalReporter) -> list[str]:
+    """What tests of faults found: how long it took until an instrument was safe."""
+    passed = reporter.stats.get("passed", [])
+    return [f"{report.nodeid.partition('::')[2]}: {said}" for report in passed for what, said in report.user_properties
+            if what == "until safe"]  # fmt: skip
 
 
 def _reason(report: pytest.TestReport) -> str:

@@ -13,11 +13,14 @@ _EVERY = 10_000
 
 
 class Audit:
-    """Appends to a file; without one it only counts. Safe from several threads."""
+    """Appends to a file; without one it only counts. Safe from several threads.
+
+    `time` is the wall clock's, which somebody may set; `up_s` are seconds since the log was opened, which only grow.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.counts: dict[str, int] = {}
-        self._lock = threading.Lock()
+        self._lock, self._began_s = threading.Lock(), time.monotonic()
         self._file = None if path is None else path.open("a", encoding="utf-8")
 
     def note(self, what: str, **details: Any) -> None:
@@ -27,7 +30,8 @@ class Audit:
             flood = what.startswith("refused") and count > _WRITTEN_EACH and count % _EVERY
             if self._file is None or self._file.closed or flood:
                 return
-            line = {"time": round(time.time(), 6), "what": what, "number": count, **details}
+            clocks = {"time": round(time.time(), 6), "up_s": round(time.monotonic() - self._began_s, 6)}
+            line = {**clocks, "what": what, "number": count, **details}
             self._file.write(json.dumps(line, default=str) + "\n")
             self._file.flush()
 

@@ -101,3 +101,13 @@ def _eventually(holds: Callable[[], bool], within_s: float = 15.0) -> bool:
             return True
         time.sleep(0.01)
     return holds()
+
+
+@pytest.fixture
+def until_safe(request: pytest.FixtureRequest) -> Callable[[float, float], None]:
+    """Tells the summary how long after a fault an instrument was safe, and after how long it was to be [s]."""
+
+    def tell(seconds: float, limit_s: float) -> None:
+        request.node.user_properties.append(("until safe", f"{seconds:.3f} s after the fault, limit {limit_s:g} s"))
+
+    return tell
