@@ -147,7 +147,8 @@ class Column(Scope, Vendor):
             there = np.array(self._start_shift) + step
             asked("beam shift", self._set_shift, (float(there[0]), float(there[1])))
         beam_s = request.dwell_s * request.shape[0] * request.shape[1]
-        frames, seconds = self._exposed(request, asked("scan", self._scan, request), stop)
+        fetch, seconds = self._exposed(request, asked("scan", self._scan, request), stop)
+        frames = asked("frames", fetch)
         found = {name: whole_image(values, request, seconds, beam_s) for name, values in frames.items()}
         self._view = ((x + dx, y + dy), request.size_nm[0])
         return {name: found[name] for name in request.channels or found}
@@ -155,7 +156,8 @@ class Column(Scope, Vendor):
     def _spectrum(self, request: PointSpectrum, stop: Stop) -> Channels:
         asked("parking", self._park, self._fraction(request))
         call = asked("spectrometer", self._spectra, request.exposure_s)
-        (values, energies), seconds = self._exposed(request, call, stop)
+        fetch, seconds = self._exposed(request, call, stop)
+        values, energies = asked("spectrum", fetch)
         return {self.spectrum_name: spectrum_channel(values, energies, seconds, request.exposure_s)}
 
     def _exposed(self, request: Request, call: Callable[[], Any], stop: Stop) -> tuple[Any, float]:

@@ -14,6 +14,10 @@ from instruments.requests import ScanImage
 
 Stage = tuple[float, float, float, float, float]
 """x, y, z [nm], two tilts [rad]."""
+Frames = Callable[[], Mapping[str, NDArray[Any]]]
+"""Fetches counts [rows, columns] by channel."""
+Spectrum = Callable[[], tuple[NDArray[Any], NDArray[np.float64]]]
+"""Fetches counts and energies [eV]."""
 
 
 class Scope(ABC):
@@ -33,10 +37,10 @@ class Scope(ABC):
         """What the column says of it."""
 
     @abstractmethod
-    def _scan(self, request: ScanImage) -> Callable[[], Mapping[str, NDArray[Any]]]:
-        """Set the scan while the beam is blanked and read it back; the call that scans.
+    def _scan(self, request: ScanImage) -> Callable[[], Frames]:
+        """Set the scan while the beam is blanked and read it back; the call that scans, and blocks until it is done.
 
-        It blocks until its frames are there: counts [rows, columns] by channel.
+        What that gives is called when the beam is blanked again.
         """
 
     @abstractmethod
@@ -66,8 +70,8 @@ class Scope(ABC):
         """Park the blanked probe at a fraction of the last image, from its first column and row."""
         raise NotSupported("nothing is known of how this vendor parks a probe")
 
-    def _spectra(self, exposure_s: float) -> Callable[[], tuple[NDArray[Any], NDArray[np.float64]]]:
-        """Set the spectrometer and read it back; the call that blocks and gives counts and energies [eV]."""
+    def _spectra(self, exposure_s: float) -> Callable[[], Spectrum]:
+        """Set the spectrometer and read it back; the call that exposes, as that of `_scan`."""
         raise NotSupported("nothing is known of this vendor's spectrometer")
 
     def _spectrum_s(self, exposure_s: float) -> float:

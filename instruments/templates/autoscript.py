@@ -9,7 +9,7 @@ once: blanking has one of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from instruments.capabilities import Capabilities
 from instruments.column.beam import asked, followed
 from instruments.column.driver import Column
-from instruments.column.scope import Stage
+from instruments.column.scope import Frames, Spectrum, Stage
 from instruments.column.site import ColumnSite
 from instruments.errors import DataInvalid, NotSupported
 from instruments.requests import ScanImage
@@ -109,7 +109,7 @@ class AutoScript(Column):
         if request.shape[0] not in self.site.sides:
             raise NotSupported(f"images have {', '.join(map(str, self.site.sides))} pixels to a side here")
 
-    def _scan(self, request: ScanImage) -> Callable[[], Mapping[str, NDArray[Any]]]:
+    def _scan(self, request: ScanImage) -> Callable[[], Frames]:
         self._ready()
         optics, structures = self._scope.optics, self._structures
         width_m = request.size_nm[0] * _M
@@ -127,12 +127,12 @@ class AutoScript(Column):
         )
         return lambda: self._frames(settings, [channel for channel, _ in chosen])
 
-    def _frames(self, settings: Any, channels: list[str]) -> Mapping[str, NDArray[Any]]:
+    def _frames(self, settings: Any, channels: list[str]) -> Frames:
         images = self._scope.acquisition.acquire_stem_images_advanced(settings)
         images = list(images) if isinstance(images, (list, tuple)) else [images]
         if len(images) != len(channels):
             raise DataInvalid(f"asked for {len(channels)} detectors, {len(images)} images came")
-        return {channel: np.asarray(image.data) for channel, image in zip(channels, images, strict=True)}
+        return lambda: {channel: np.asarray(image.data) for channel, image in zip(channels, images, strict=True)}
 
     def _get_shift(self) -> tuple[float, float]:
         x_m, y_m = _pair(self._scope.optics.deflectors.beam_shift)
@@ -154,7 +154,7 @@ class AutoScript(Column):
         for axis, wanted, got in zip("xy", fraction, _pair(self._scope.optics.paused_scan_beam_position), strict=True):
             followed(f"parked probe {axis}", wanted, got, 1e-6)
 
-    def _spectra(self, exposure_s: float) -> Callable[[], tuple[NDArray[Any], NDArray[np.float64]]]:
+    def _spectra(self, exposure_s: float) -> Callable[[], Spectrum]:
         site = self.site
         settings = self._structures.EdsAcquisitionSettings()
         settings.eds_detector = getattr(self._enumerations.EdsDetectorType, site.eds_detector)
@@ -164,8 +164,11 @@ class AutoScript(Column):
         settings.exposure_time_type = self._enumerations.ExposureTimeType.LIVE_TIME
         return lambda: self._xrays(settings)
 
-    def _xrays(self, settings: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        counts = np.asarray(self._scope.analysis.eds.acquire_spectrum(settings).data)
+    def _xrays(self, settings: Any) -> Spectrum:
+        spectrum = self._scope.analysis.eds.acquire_spectrum(settings)
+        return lambda: self._energies(np.asarray(spectrum.data))
+
+    def _energies(self, counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
         channels = np.arange(counts.size, dtype=np.float64)
         return counts, (self.site.eds_offset_eV or 0.0) + self.site.eds_dispersion_eV * channels
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from instruments.capabilities import Capabilities
 from instruments.column.beam import asked
 from instruments.column.driver import Column
-from instruments.column.scope import Stage
+from instruments.column.scope import Frames, Stage
 from instruments.column.site import ColumnSite
 from instruments.errors import DataInvalid, HardwareFault, NotSupported, Stopped
 from instruments.requests import ScanImage
@@ -89,7 +89,7 @@ class Gatan(Column):
         if not math.isclose(request.size_nm[0], site.width_nm or 0.0, rel_tol=1e-3):
             raise NotSupported(f"images are {site.width_nm:g} nm wide here: the magnification is set by hand")
 
-    def _scan(self, request: ScanImage) -> Callable[[], Mapping[str, NDArray[Any]]]:
+    def _scan(self, request: ScanImage) -> Callable[[], Frames]:
         rows, columns = request.shape
         words = {
             "width": columns,
@@ -103,14 +103,15 @@ class Gatan(Column):
         chosen = [pair for pair in self.site.signals if not request.channels or pair[0] in request.channels]
         return lambda: self._frames([words[word] for word in self.site.create], chosen)
 
-    def _frames(self, arguments: list[Any], chosen: list[tuple[str, int]]) -> Mapping[str, NDArray[Any]]:
+    def _frames(self, arguments: list[Any], chosen: list[tuple[str, int]]) -> Frames:
         dm = self._dm
         parameters = dm.DS_CreateParameters(*arguments)
         try:
             for _, signal in chosen:
                 dm.DS_SetParametersSignal(parameters, signal, _BYTES, True, 0)
             dm.DS_StartAcquisition(parameters, False, True)
-            return {channel: self._pixels(dm.FindImageByID(dm.DS_GetAcquiredImageID(s))) for channel, s in chosen}
+            images = {channel: dm.FindImageByID(dm.DS_GetAcquiredImageID(signal)) for channel, signal in chosen}
+            return lambda: {channel: self._pixels(image) for channel, image in images.items()}
         finally:
             dm.DS_DeleteParameters(parameters)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from instruments.capabilities import Capabilities
 from instruments.column.beam import asked, followed
 from instruments.column.driver import Column
-from instruments.column.scope import Stage
+from instruments.column.scope import Frames, Stage
 from instruments.column.site import ColumnSite
 from instruments.errors import DataInvalid, HardwareFault, NotSupported, Stopped
 from instruments.requests import ScanImage
@@ -101,7 +101,7 @@ class PyJem(Column):
         asked_for = f"{request.size_nm[0]:g} nm of {request.shape[0]} pixels"
         raise NotSupported(f"no image of {asked_for} here; the site has measured {measured or 'none'}")
 
-    def _scan(self, request: ScanImage) -> Callable[[], Mapping[str, NDArray[Any]]]:
+    def _scan(self, request: ScanImage) -> Callable[[], Frames]:
         selector, magnification = self._view_of(request)
         side, dwell_us = request.shape[0], 1e6 * request.dwell_s
         optics, detector = self._tem.EOS3(), self._detector
@@ -115,7 +115,10 @@ class PyJem(Column):
         followed("dwell [us]", dwell_us, float(settings["ExposureTimeValue"]), 1e-3 * dwell_us)
         for name in ("Width", "Height"):
             followed(f"imaging area, {name}", side, float(settings["ImagingArea"][name]))
-        return lambda: {"dark_field": self._pixels(detector.snapshot_rawdata(), side)}
+        return lambda: self._frame(detector.snapshot_rawdata(), side)
+
+    def _frame(self, raw: bytes, side: int) -> Frames:
+        return lambda: {"dark_field": self._pixels(raw, side)}
 
     def _pixels(self, raw: bytes, side: int) -> NDArray[Any]:
         pixel = np.dtype(self.site.raw)

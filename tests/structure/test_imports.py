@@ -38,12 +38,13 @@ HEAVY = {
     "aespm",
     "PyJEM",
     "temscript",
+    "tango",
     "pywinauto",
     "win32com",
 }
 
 
-OF_EXTRAS = {"nion", "rsciio", "SciFiReaders", "sidpy", "temscript"}
+OF_EXTRAS = {"nion", "rsciio", "SciFiReaders", "sidpy", "tango", "temscript"}
 PROGRAMS = {
     "agents.external.example",
     *(f"benchmarks.peers.with_{name}" for name in ("ax", "baybe", "gpcam", "gpax", "optuna")),
