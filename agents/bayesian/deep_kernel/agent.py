@@ -58,7 +58,7 @@ class DeepKernel(CandidateSearch):
         hidden: Annotated[int, Bounds("units", 1, 256)] = 16,
         latent: Annotated[int, Bounds("inputs", 1, 8)] = 3,
         warm_up: Annotated[int, Bounds("proposals", 1, 10_000)] = 40,
-        proposals: Annotated[int, Bounds("proposals", 1, 1000)] = 2,
+        proposals: Annotated[int, Bounds("proposals", 1, 1000)] = 4,
         learn_from: Annotated[int, Bounds("values", 2, 2000)] = 200,
         beta: Annotated[float, Bounds("", 0.0, 1000.0)] = 4.0,
         seeds: Annotated[int, Bounds("values", 1, 10_000)] = 5,
