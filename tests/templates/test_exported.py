@@ -10,7 +10,9 @@ import pytest
 
 from instruments.bridge.export import export
 
-DRIVERS = tuple(f"instruments.templates.{name}" for name in ("autoscript", "pyjem", "gatan"))
+DRIVERS = tuple(f"instruments.templates.{name}" for name in ("autoscript", "pyjem", "gatan", "asylum"))
+
+MISSING = ("error: this Python has no ", "error: ASYLUM_SITE must name a JSON file with site settings")
 
 
 def in_the_copy(python: str, folder: Path, module: str) -> subprocess.CompletedProcess[str]:
@@ -30,7 +32,8 @@ def test_the_copy_is_syntax_of_python_38_and_says_what_is_missing(tmp_path: Path
     for module in DRIVERS:
         done = in_the_copy(sys.executable, tmp_path, module)
         assert done.returncode == 2, done.stderr
-        assert done.stderr.startswith("error: this Python has no ")
+        assert done.stderr.startswith(MISSING)
+        assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif("PROBEWRIGHT_PYTHON38" not in os.environ, reason="PROBEWRIGHT_PYTHON38 names no Python 3.8")
@@ -38,4 +41,4 @@ def test_it_runs_on_python_38(tmp_path: Path) -> None:
     export(tmp_path, DRIVERS)
     for module in DRIVERS:
         done = in_the_copy(os.environ["PROBEWRIGHT_PYTHON38"], tmp_path, module)
-        assert done.stderr.startswith("error: this Python has no ")
+        assert done.stderr.startswith(MISSING)
