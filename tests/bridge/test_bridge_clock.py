@@ -1,9 +1,11 @@
 """Somebody sets the clock, forth and back: the lease does not know, and nothing is exposed twice."""
 
+import contextlib
 import itertools
 import json
 import os
 import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -16,9 +18,12 @@ from typing import Any
 
 import pytest
 
+from experiments.campaign.journal import open_reader
 from instruments.bridge.remote import RemoteInstrument
 from instruments.bridge.server import Server
+from instruments.embedded import Embedded
 from instruments.requests import PointSpectrum
+from instruments.twins.flat import Flat
 
 HERE = Path(__file__).parent
 NEVER = threading.Event()
@@ -37,6 +42,22 @@ time.sleep(2.5)
 assert remote.acquire(PointSpectrum((0.0, 0.0), 0.5), id="last", stop=threading.Event()).complete
 print(time.time(), flush=True)
 remote.close()
+"""
+CAMPAIGN = """
+import json, sys, threading, time
+from experiments.cli import main
+seen, over = [], threading.Event()
+def look():
+    while not over.wait(0.05):
+        seen.append(time.time())
+thread = threading.Thread(target=look)
+thread.start()
+try:
+    assert main(sys.argv[1:]) == 0
+finally:
+    over.set()
+    thread.join()
+print(json.dumps(seen))
 """
 
 
@@ -170,3 +191,36 @@ def test_the_clients_clock_jumps_and_its_lease_is_kept(
     assert server.audit.counts["lease"] == 1
     assert server.audit.counts["lease over"] == 1  # given back at the end
     assert "refused: acquire" not in server.audit.counts
+
+
+def test_a_campaigns_clock_jumps_and_journal_report_and_mlflow_stay_in_order(
+    clock: Clock, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = serve(Embedded(Flat(), pace=0.2), lease_s=LEASE_S)
+    chosen = ["campaign=find_peak", "agent=sobol", "instrument=remote_twin", f"instrument.address={server.address}"]
+    more = ["budget.steps=6", "tracking=local", f"runs={tmp_path / 'runs'}"]
+    clock.swing()
+    command = [sys.executable, "-c", CAMPAIGN, "run", *chosen, *more]
+    done = subprocess.run(command, env=os.environ | clock.environment, stdout=subprocess.PIPE, text=True, check=True)
+    *_, folder_line, seen = done.stdout.splitlines()
+    assert swung(json.loads(seen))
+    folder = Path(folder_line)
+    with open_reader(folder / "journal.sqlite") as reader:
+        created, events = reader.meta()["created"], list(reader.events())
+    times = [event.t for event in events]
+    assert times == sorted(times)
+    assert created <= times[0]
+    assert times[-1] - times[0] < 3000.0  # though the clock was set by days
+    each = [[event.kind for event in events if event.step == step and event.kind != "closed"] for step in range(1, 7)]
+    assert each == [["decision", "command", "result", "outcome"]] * 6
+    assert server.audit.counts["acquire"] == 6
+    assert (folder / "report.html").stat().st_size > 10_000
+    with contextlib.closing(sqlite3.connect(tmp_path / "runs" / "mlflow.db")) as store:
+        ((status, start_ms, end_ms),) = store.execute("SELECT status, start_time, end_time FROM runs")
+        told = list(store.execute("SELECT step, timestamp FROM metrics WHERE key = 'value' ORDER BY step"))
+        ((latest,),) = store.execute("SELECT step FROM latest_metrics WHERE key = 'value'")
+    assert status == "FINISHED"
+    assert 0 <= end_ms - start_ms < 3_000_000
+    assert [step for step, _ in told] == [1, 2, 3, 4, 5, 6]
+    assert [t for _, t in told] == sorted(t for _, t in told)
+    assert latest == 6

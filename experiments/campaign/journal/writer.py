@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.campaign.journal import artifacts, codec, lease, schema
+from experiments.campaign.journal.clock import Clock
 from experiments.campaign.journal.errors import JournalDamaged, JournalError, JournalFull
 
 Record = tuple[str, int, Mapping[str, Any]]
@@ -39,12 +40,13 @@ class Journal:
         except BaseException:
             self._lock.release()
             raise
-        self._fence = 0
+        self._fence, self._clock = 0, Clock()
 
     def begin(self, meta: Mapping[str, Any]) -> None:
         """Create the tables and write what never changes; raises JournalDamaged in a journal that has begun."""
         if schema.version_of(self._connection) != 0:
             raise JournalDamaged(f"{self.path} has begun already: resume it")
+        self._clock.start(float(meta.get("created", self._clock.now())))
 
         def write() -> None:
             schema.create(self._connection)
@@ -62,6 +64,8 @@ class Journal:
 
         def write() -> None:
             self._fence = lease.raise_fence(self._connection)
+            ((latest,),) = self._connection.execute("SELECT max(t) FROM events")
+            self._clock.start(max(time.time(), latest))
 
         self._transaction("take over", write)
 
@@ -106,7 +110,7 @@ class Journal:
                 name, sha = artifacts.write(self.path.parent / "artifacts", data)
                 data = None
                 self._boundary("artifact written")
-            row = (time.time(), kind, step, data, name, sha)
+            row = (self._clock.now(), kind, step, data, name, sha)
             self._connection.execute(
                 "INSERT INTO events(t, kind, step, payload, artifact, artifact_sha) VALUES (?, ?, ?, ?, ?, ?)", row
             )
