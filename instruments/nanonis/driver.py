@@ -58,7 +58,10 @@ class Nanonis(Vendor):
         travel_nm_s: Annotated[float, Bounds("nm/s", 0.0, open_low=True)] = 1000.0,
         approach_s: Annotated[float, Bounds("s", 0.0, 3600.0)] = 60.0,
     ) -> None:
-        """A call that is not answered for `timeout_s` is lost; the longest spectroscopy must be shorter."""
+        """A call that is not answered for `timeout_s` is lost; the longest spectroscopy must be shorter.
+
+        After a lost call the next request connects anew and withdraws first: nobody knows what became of the tip.
+        """
         super().__init__()
         self._host, self._port, self._timeout_s = host, port, timeout_s
         self._bias_limit_V, self._force_limit_nN = bias_limit_V, force_limit_nN
@@ -113,6 +116,7 @@ class Nanonis(Vendor):
             raise NotSupported("there is one set-point here: say it as a force or as a current, not both")
 
     def _carry_out(self, request: Request, id: str, price: Cost, stop: Stop) -> Measurement:
+        self._renew()
         if self._safe and not isinstance(request, (Approach, Withdraw)):
             self._approach(stop)
         return self._measured(request, id, price, self._channels(request, stop))
@@ -121,8 +125,22 @@ class Nanonis(Vendor):
         if self._aside is None:
             return
         self._safe = True
+        self._aside = self._working(self._aside)
         for name, arguments in (("Scan.Action", (1, 0)), ("BiasSpectr.Stop", ()), ("ZCtrl.Withdraw", (1, 10_000))):
             self._aside.call(name, *arguments)
+
+    def _renew(self) -> None:
+        """Connect anew where a call was lost, and withdraw."""
+        assert self._open is not None
+        assert self._aside is not None
+        self._aside = self._working(self._aside)
+        if self._open.broken:
+            self._open = self._working(self._open)
+            self._withdraw()
+
+    def _working(self, connection: Connection) -> Connection:
+        """The connection, or another where a call was lost on it."""
+        return Connection(self._host, self._port, self._timeout_s) if connection.broken else connection
 
     def _disconnect(self) -> None:
         for connection in (self._open, self._aside):
@@ -178,10 +196,7 @@ class Nanonis(Vendor):
         self._set("Scan.Buffer", [wanted, columns, rows])
         self._set("Scan.Speed", [speed_m_s, speed_m_s, line_s, line_s, 2, 1.0])
         self._call("Scan.Action", 0, 1)
-        while self._call("Scan.StatusGet")[0]:
-            if stop.is_set() or self._ended.is_set():
-                self._call("Scan.Action", 1, 0)
-            time.sleep(_POLL_S)
+        self._until_scanned(3 * self.price(request).seconds + self._timeout_s, stop)
         y, x = (_axis(n, size) for n, size in ((rows, request.size_nm[1]), (columns, request.size_nm[0])))
         found = {}
         for index in wanted:
@@ -192,6 +207,20 @@ class Nanonis(Vendor):
             values = np.asarray(data if up else data[::-1], np.float64) * scale
             found[channel] = Channel(values, unit, (Axis("y", "nm", y), Axis("x", "nm", x)))
         return found
+
+    def _until_scanned(self, limit_s: float, stop: Stop) -> None:
+        """Wait for the end of the scan; raises HardwareFault where it has none, though it was told to stop."""
+        began_s, asked_s = time.monotonic(), math.inf
+        while self._call("Scan.StatusGet")[0]:
+            now_s = time.monotonic()
+            if now_s - asked_s > self._timeout_s:
+                raise HardwareFault(f"the scan was told to stop and still runs after {self._timeout_s:g} s")
+            if stop.is_set() or self._ended.is_set() or now_s - began_s > limit_s:
+                self._call("Scan.Action", 1, 0)
+                asked_s = min(asked_s, now_s)
+            time.sleep(_POLL_S)
+        if asked_s - began_s > limit_s and math.isfinite(asked_s):
+            raise HardwareFault(f"the scan did not end within {limit_s:g} s and was stopped")
 
     def _sweep(self, request: BiasSpectroscopy, stop: Stop) -> Channels:
         self._move(request.position_nm)

@@ -1,5 +1,6 @@
 """The Nanonis protocol: bytes as published, a driver that believes nothing, a server that published clients accept."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -24,7 +25,7 @@ from instruments.nanonis.controller import Controller
 from instruments.nanonis.driver import Nanonis
 from instruments.nanonis.server import NanonisServer
 from instruments.nanonis.twin import NanonisTwin
-from instruments.requests import Approach, BiasSpectroscopy, ScanImage, SetFeedback, TipPulse
+from instruments.requests import Approach, BiasSpectroscopy, Request, ScanImage, SetFeedback, TipPulse
 from instruments.twins.spm.scanning_probe import ScanningProbe
 
 NEVER = threading.Event()
@@ -308,3 +309,150 @@ def test_an_id_whose_measurement_is_no_longer_kept_is_not_carried_out_again(
         remote.lookup("first")
     assert remote._call("ZCtrl.SetpntGet")[0] == pytest.approx(9e-9)
     assert remote.lookup("0") is not None
+
+
+FRAME = ScanImage((0.0, 0.0), (100.0, 100.0), (8, 8), 1e-3)
+
+
+@pytest.fixture
+def controlled() -> Iterator[tuple[Controller, Callable[..., Nanonis]]]:
+    """A controller whose commands a test can spoil, and drivers of it."""
+    server, made = NanonisServer(Controller(twin())), list[Nanonis]()
+
+    def connect(timeout_s: float = 20.0) -> Nanonis:
+        made.append(Nanonis(port=server.port, timeout_s=timeout_s))
+        return made[-1]
+
+    yield server.controller, connect
+    for instrument in made:
+        instrument.close()
+    server.close()
+
+
+@contextlib.contextmanager
+def spoilt(controller: Controller, name: str, answer: Callable[..., object]) -> Iterator[None]:
+    """While a command of the controller does something else."""
+    before = controller.handlers
+    controller.handlers = {**before, name: answer}
+    yield
+    controller.handlers = before
+
+
+@pytest.mark.parametrize(
+    ("name", "request_"),
+    [
+        ("ZCtrl.SetpntSet", SetFeedback(True, setpoint_nN=42.0)),
+        ("ZCtrl.OnOffSet", SetFeedback(False)),
+        ("Scan.FrameSet", FRAME),
+        ("Scan.SpeedSet", FRAME),
+        ("FolMe.XYPosSet", TipPulse((30.0, 10.0), 1.0, 0.01)),
+    ],
+)
+def test_what_the_controller_ignores_without_a_word_is_found(
+    controlled: tuple[Controller, Callable[..., Nanonis]], name: str, request_: Request
+) -> None:
+    controller, connect = controlled
+    instrument = connect()
+    instrument.acquire(SetFeedback(True, setpoint_nN=7.0), id="before", stop=NEVER)
+    with spoilt(controller, name, lambda *values: None), pytest.raises(HardwareFault, match=r"was set to .* and reads"):
+        instrument.acquire(request_, id="ignored", stop=NEVER)
+    assert instrument.lookup("ignored") is None
+    assert instrument.acquire(request_, id="heeded", stop=NEVER).complete
+
+
+@pytest.mark.parametrize("rows", [0, 7], ids=["empty", "a row short"])
+def test_an_empty_or_short_frame_is_no_measurement(
+    controlled: tuple[Controller, Callable[..., Nanonis]], rows: int
+) -> None:
+    controller, connect = controlled
+    instrument = connect()
+    grab = controller.handlers["Scan.FrameDataGrab"]
+
+    def short(*which: int) -> object:
+        name, data, up = grab(*which)
+        return [name, data[:rows], up]
+
+    with spoilt(controller, "Scan.FrameDataGrab", short), pytest.raises(DataInvalid, match=r"asked for .* came"):
+        instrument.acquire(FRAME, id="a", stop=NEVER)
+    assert instrument.lookup("a") is None
+    assert instrument.acquire(FRAME, id="b", stop=NEVER).complete
+
+
+def test_rows_that_were_not_scanned_are_gaps_and_a_frame_of_gaps_is_none(
+    controlled: tuple[Controller, Callable[..., Nanonis]],
+) -> None:
+    controller, connect = controlled
+    instrument = connect()
+    grab = controller.handlers["Scan.FrameDataGrab"]
+    for reached in (5, 0):
+
+        def torn(*which: int, reached: int = reached) -> object:
+            name, data, _ = grab(*which)
+            return [name, np.where(np.arange(len(data))[:, None] < reached, data, np.nan), 1]
+
+        with spoilt(controller, "Scan.FrameDataGrab", torn):
+            if reached:
+                measurement = instrument.acquire(FRAME, id="torn", stop=NEVER)
+                assert not measurement.complete
+                assert measurement.note
+            else:
+                with pytest.raises(Stopped):
+                    instrument.acquire(FRAME, id="empty", stop=NEVER)
+
+
+def test_a_scan_that_does_not_end_is_stopped_by_the_watchdog_and_the_next_one_is_whole(
+    controlled: tuple[Controller, Callable[..., Nanonis]],
+) -> None:
+    controller, connect = controlled
+    instrument = connect(0.5)
+    for heeds, why in ((True, "did not end within"), (False, "still runs after")):
+        stopped = threading.Event()
+
+        def act(what: int, way: int, stopped: threading.Event = stopped) -> None:
+            stopped.set() if what == 1 else None
+
+        def status(stopped: threading.Event = stopped, heeds: bool = heeds) -> object:
+            return [0 if heeds and stopped.is_set() else 1]
+
+        with (
+            spoilt(controller, "Scan.Action", act),
+            spoilt(controller, "Scan.StatusGet", status),
+            pytest.raises(HardwareFault, match=why),
+        ):
+            instrument.acquire(FRAME, id=why, stop=NEVER)
+        assert stopped.is_set()
+    assert instrument.acquire(FRAME, id="whole", stop=NEVER).complete
+
+
+def test_a_call_that_hangs_is_lost_and_the_tip_can_be_withdrawn_meanwhile(
+    controlled: tuple[Controller, Callable[..., Nanonis]],
+) -> None:
+    controller, connect = controlled
+    instrument, release = connect(0.5), threading.Event()
+    with spoilt(controller, "Scan.StatusGet", lambda: release.wait(20) and [0]):
+        with pytest.raises(ConnectionLost, match=r"lost in the middle of Scan.StatusGet"):
+            instrument.acquire(FRAME, id="a", stop=NEVER)
+        before = controller.heard["ZCtrl.Withdraw"]
+        instrument.make_safe()
+        assert controller.heard["ZCtrl.Withdraw"] == before + 1
+        release.set()
+    assert instrument.lookup("a") is None
+    withdrawn = controller.heard["ZCtrl.Withdraw"]
+    assert instrument.acquire(FRAME, id="b", stop=NEVER).complete  # connects anew, withdraws and approaches
+    assert controller.heard["ZCtrl.Withdraw"] == withdrawn + 1
+    assert controller.heard["AutoApproach.OnOffSet"] == 1
+
+
+def test_no_thread_and_no_child_keep_the_process(serve: Callable[..., int]) -> None:
+    program = f"""
+import multiprocessing, threading
+from instruments.nanonis.driver import Nanonis
+from instruments.requests import ScanImage
+instrument = Nanonis(port={serve()})
+request = ScanImage((0.0, 0.0), (100.0, 100.0), (8, 8), 1e-3)
+assert instrument.acquire(request, id="a", stop=threading.Event()).complete
+instrument.close()
+assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
+assert not multiprocessing.active_children()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=100, cwd=Path(__file__).parents[2])

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from instruments.errors import (
     OutOfReach,
     Stopped,
 )
-from instruments.requests import MoveStage, PointSpectrum, Register, ScanImage, SetOptics
+from instruments.requests import MoveStage, PointSpectrum, Register, Request, ScanImage, SetOptics
 from instruments.temscript.connection import Connection
 from instruments.temscript.driver import Temscript
 
@@ -142,6 +143,78 @@ def test_a_hang_ends_and_the_next_call_is_good(port: int) -> None:
         connection.acquire("HAADF", 0.3)  # of 2 s
     assert time.monotonic() - began < 1.5
     assert Connection("127.0.0.1", port, 10.0).get("version").startswith("2.")
+
+
+@needs_temscript
+@pytest.mark.parametrize(
+    ("name", "request_"),
+    [
+        ("probe_defocus", SetOptics(defocus_nm=33.0)),
+        ("stem_magnification", ScanImage((0.0, 0.0), (4.0, 4.0), (64, 64), 1e-5)),
+        ("beam_shift", ScanImage((1.5, 0.0), (8.0, 8.0), (64, 64), 1e-5)),
+        ("stem_acquisition_param", ScanImage((0.0, 0.0), (8.0, 8.0), (64, 64), 2e-5)),
+        ("stage_position?method=GO", MoveStage((0.3, 0.0, 0.0))),
+    ],
+)
+def test_what_is_ignored_without_a_word_is_found(
+    tem: Temscript, monkeypatch: pytest.MonkeyPatch, name: str, request_: Request
+) -> None:
+    image(tem, "before")
+    put = tem._connection.put
+    with monkeypatch.context() as patch:
+        patch.setattr(tem._connection, "put", lambda what, value: None if what == name else put(what, value))
+        with pytest.raises(HardwareFault):
+            tem.acquire(request_, id="ignored", stop=NEVER)
+    assert tem.lookup("ignored") is None
+    assert Connection("127.0.0.1", tem._connection._port, 10.0).get("beam_blanked") is True
+    assert tem.acquire(request_, id="heeded", stop=NEVER).complete
+    if isinstance(request_, MoveStage):
+        tem.acquire(MoveStage((-0.3, 0.0, 0.0)), id="back", stop=NEVER)
+
+
+@needs_temscript
+def test_an_empty_short_or_dark_frame_is_no_image(tem: Temscript, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.ones((64, 64), np.int16)
+    for values, why in ((whole[:0], "came"), (whole[:63], r"\(63, 64\) came"), (0 * whole, "every pixel is 0")):
+        with monkeypatch.context() as patch:
+            patch.setattr(tem._connection, "acquire", lambda detector, timeout_s, values=values: values)
+            with pytest.raises(DataInvalid, match=why):
+                tem.acquire(FRAME, id=why, stop=NEVER)
+        assert tem.lookup(why) is None
+    assert image(tem, "after").any()
+
+
+@needs_temscript
+def test_a_server_that_hangs_is_a_fault_and_the_next_image_is_good(port: int) -> None:
+    tem = Temscript(port=port, timeout_s=0.5, longest_frame_s=0.2, overhead_s=0.1)
+    tem.describe()
+    other = Connection("127.0.0.1", port, 20.0)
+    other.put("stem_acquisition_param", {"dwell_time(s)": 5e-4, "binning": 32})
+    busy = threading.Thread(target=other.acquire, args=("HAADF", 20.0))  # of 2 s, and nobody else is answered
+    busy.start()
+    time.sleep(0.3)
+    with pytest.raises(HardwareFault, match="has not answered"):
+        tem.acquire(FRAME, id="a", stop=NEVER)
+    busy.join()
+    assert tem.lookup("a") is None
+    assert image(tem, "b").any()
+    tem.close()
+
+
+@needs_temscript
+def test_no_thread_and_no_child_keep_the_process(port: int) -> None:
+    program = f"""
+import multiprocessing, threading
+from instruments.requests import ScanImage
+from instruments.temscript.driver import Temscript
+tem = Temscript(port={port})
+request = ScanImage((0.0, 0.0), (8.0, 8.0), (64, 64), 1e-5)
+assert tem.acquire(request, id="a", stop=threading.Event()).complete
+tem.close()
+assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
+assert not multiprocessing.active_children()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=100, cwd=CHECKOUT)
 
 
 @needs_temscript
