@@ -74,7 +74,7 @@ def test_the_probe_reads_and_sets_nothing(bench: dict[str, str]) -> None:
 def test_the_conformance_suite_passes(bench: dict[str, str], tmp_path: Path) -> None:
     site = tmp_path / "site.json"
     site.write_text(settings(bench))
-    done = run(str(HERE / "conformance.py"), str(site))
+    done = run(str(HERE / "tango_conformance.py"), str(site))
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert "failed" not in done.stdout
     assert done.stdout.count("passed") >= 13
@@ -84,7 +84,7 @@ def test_the_conformance_suite_passes(bench: dict[str, str], tmp_path: Path) -> 
 def test_signs_units_clamps_errors_and_stop(bench: dict[str, str], tmp_path: Path) -> None:
     site = tmp_path / "site.json"
     site.write_text(settings(bench))
-    done = run(str(HERE / "behaviour.py"), str(site))
+    done = run(str(HERE / "tango_behaviour.py"), str(site))
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert done.stdout.split() == ["signs", "units", "limits", "errors", "stop"]
 
