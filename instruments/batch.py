@@ -5,6 +5,7 @@ Twins compute on these and tasks are written on them; a single instrument is a b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +104,8 @@ class ResultBatch:
         """One row as a Measurement."""
         channels = {n: Channel(v[index], self.units[n], self.axes[n]) for n, v in self.values.items()}
         x, y = (float(v) for v in self.position_nm[index])
-        return Measurement(id, request, channels, self.cost.row(index), bool(self.done[index]), (x, y), state)
+        place = None if math.isnan(x) else (x, y)
+        return Measurement(id, request, channels, self.cost.row(index), bool(self.done[index]), place, state)
 
     def spread(self, rows: NDArray[np.intp], count: int) -> ResultBatch:
         """The same results as `rows` of a batch of `count`; in the other rows nothing was done, at no cost."""

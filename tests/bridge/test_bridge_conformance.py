@@ -23,12 +23,23 @@ from instruments.requests import BiasSpectroscopy, PointSpectrum, ScanImage
 from instruments.seam import Instrument, Twin
 from instruments.twins.ferroelectric_film import FerroelectricFilm
 from instruments.twins.flat import Flat
+from instruments.twins.spm.scanning_probe import ScanningProbe
+from instruments.twins.stem.microscope import StemMicroscope
+from instruments.twins.stem.samples.graphene import Graphene
 
 Serve = Callable[..., Server]
 NEVER = threading.Event()
 
 
-@pytest.mark.parametrize("core", [Flat(noise=0.1), FerroelectricFilm(grid=16)], ids=["flat", "ferroelectric_film"])
+CORES = {
+    "flat": Flat(noise=0.1),
+    "ferroelectric_film": FerroelectricFilm(grid=16),
+    "scanning_probe": ScanningProbe(grid=24, field_nm=200.0, approach_s=1.0),
+    "stem_microscope": StemMicroscope(sample=Graphene(2.0, 2.0, silicon=1, margin_nm=0.5)),
+}
+
+
+@pytest.mark.parametrize("core", CORES.values(), ids=CORES.keys())
 def test_the_conformance_suite_passes_through_the_bridge(core: Core[Any], serve: Serve) -> None:
     report = check(RemoteTwin(serve(Embedded(core, pace=0.2)).address))  # paced, so that a stop comes in time
     report.raise_for_failures()
