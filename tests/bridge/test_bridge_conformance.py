@@ -67,16 +67,29 @@ def test_every_measurement_is_the_direct_one_bit_for_bit(serve: Serve) -> None:
     remote.close()
 
 
-def test_a_campaign_takes_one_key_and_goes_the_same_way(serve: Serve, tmp_path: Path) -> None:
-    film = ["instrument=ferroelectric_film", "instrument.core.failure_rate=0.1"]
-    server = serve(instrument_of(film, []))
-    ways = {"direct": film, "bridge": ["instrument=remote_twin", f"instrument.address={server.address}"]}
-    common = ["agent=sobol", "tracking=off", "budget.steps=12", "report=false", "seed=4"]
+@pytest.mark.parametrize(
+    ("twin", "chosen"),
+    [
+        (
+            ["instrument=ferroelectric_film", "instrument.core.failure_rate=0.1"],
+            ["agent=sobol", "budget.steps=12"],
+        ),
+        (["instrument=stem_graphene"], ["campaign=si_atom_move", "budget.steps=12"]),
+        (["instrument=scanning_probe", "instrument.core.grid=24"], ["campaign=probe_loops", "budget.steps=4"]),
+    ],
+    ids=["film", "silicon", "probe"],
+)
+def test_a_campaign_takes_one_key_and_goes_the_same_way(
+    serve: Serve, tmp_path: Path, twin: list[str], chosen: list[str]
+) -> None:
+    server = serve(instrument_of(twin, []))
+    ways = {"direct": twin, "bridge": ["instrument=remote_twin", f"instrument.address={server.address}"]}
+    common = ["tracking=off", "report=false", "seed=4"]
     done = {}
-    for way, chosen in ways.items():
-        settings = compose([*common, *chosen, f"runs={tmp_path / way}"])
+    for way, instrument in ways.items():
+        settings = compose([*chosen, *common, *instrument, f"runs={tmp_path / way}"])
         done[way] = campaign.run(settings)
-        assert done[way].status == "finished"
+        assert done[way].status == "finished", done[way].message
     assert trajectory(done["direct"].folder) == trajectory(done["bridge"].folder)
 
 

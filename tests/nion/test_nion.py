@@ -12,12 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.trajectories import trajectory
 from experiments import campaign
 from experiments.campaign.journal import open_reader
 from experiments.config import compose
 from instruments.bridge.remote import RemoteInstrument
+from instruments.bridge.server import Server
+from instruments.bridge.settings import ServerSettings
 from instruments.check import check
 from instruments.cost import electrons
+from instruments.embedded import Embedded
 from instruments.errors import DataInvalid, OutOfReach
 from instruments.nion.site import ABERRATIONS, Site, read_site
 from instruments.requests import (
@@ -32,6 +36,7 @@ from instruments.requests import (
     SubScan,
     Until,
 )
+from instruments.twins.flat import Flat
 from physics_priors.optics.aberrations import FACTOR, INDEX, ORDER, SYMMETRY
 
 HERE, CHECKOUT = Path(__file__).parent, Path(__file__).resolve().parent.parent.parent
@@ -207,6 +212,38 @@ def test_a_campaign_moves_silicon_through_nions_stack_and_the_truth_behind_it_te
     assert np.linalg.norm(silicon - np.array(after["at_nm"]), axis=1).min() < 0.05
     landed = electrons(50.0, after["beam_s"])
     assert landed <= spent < 3.0 * landed, (landed, spent)  # what is booked is what may have landed, and no less
+
+
+@needs_nion
+def test_one_campaign_runs_on_a_twin_behind_the_bridge_on_a_recording_and_on_nions_simulator(
+    serve: Callable[[str], Served], tmp_path: Path
+) -> None:
+    recorded = tmp_path / "spectra.npy"
+    np.save(recorded, np.random.default_rng(0).random((15, 15, 12)))
+    of_recording = [f"instrument.core.path={recorded}", "instrument.core.family=STEM", "+instrument.core.unit_nm=1.0"]
+    of_recording += ["+instrument.core.axis_name=energy", "+instrument.core.axis_unit=eV"]
+    bridge = Server(Embedded(Flat()), ServerSettings("tcp://127.0.0.1:*"))
+    thread = threading.Thread(target=bridge.run)
+    thread.start()
+    nion = serve(f"{SIMULATOR}:make")
+    ways = {
+        "flat": [],
+        "remote_twin": [f"instrument.address={bridge.address}"],
+        "replay": of_recording,
+        "remote": [f"instrument.address={nion.address}", "instrument.patience_s=60"],
+    }
+    gone = {}
+    for way, more in ways.items():
+        quiet = ["tracking=off", "report=false", "budget.steps=4", f"runs={tmp_path / way}", "seed=1"]
+        result = campaign.run(compose(["campaign=find_peak", f"instrument={way}", *more, *quiet]))
+        assert result.status == "finished", result.message
+        gone[way] = trajectory(result.folder)
+        assert len([kind for kind, _, _ in gone[way] if kind == "outcome"]) == 4
+        assert not [kind for kind, _, _ in gone[way] if kind == "failed"]
+    assert gone["flat"] == gone["remote_twin"]
+    bridge.stop()
+    thread.join()
+    assert nion.end() == 0
 
 
 def test_nions_aberrations_have_the_same_phase() -> None:
