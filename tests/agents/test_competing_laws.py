@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,15 +11,33 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from agents.bayesian.competing_belief import Candidates, CompetingBelief
 from agents.bayesian.competing_laws import CompetingLaws
 from agents.bayesian.structured import Hypothesis, shares
 from agents.check import CHECKS, Trial, check_injected, check_solves
 from agents.protocol import AgentError, Believes, Decision, Problem, Transition
-from physics_priors.laws import PiecewisePower, SchottkyEmission
+from physics_priors.distributions import Normal
+from physics_priors.laws import Law, PiecewisePower, SchottkyEmission
+from physics_priors.prior import Parameter, Parameters
 
 GRID = np.linspace(0.0, 2.5, 40)[:, None]
 LAW = SchottkyEmission((-11.0, 2.0), (1.0, 1.0))
 STEP = PiecewisePower(transition=(0.2, 2.3))
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A straight line in another unit."""
+
+    unit: float
+    name: str = "a line"
+
+    @property
+    def parameters(self) -> Parameters:
+        return Parameters((Parameter("slope", "", Normal(0.0, 1.0)),))
+
+    def mean(self, theta: Any, x: Any) -> Any:
+        return self.unit * theta * x[None, :, 0]
 
 
 def problem(objective: Any = "map", every: int = 1) -> Problem:
@@ -26,7 +45,7 @@ def problem(objective: Any = "map", every: int = 1) -> Problem:
 
 
 def schottky(x: float) -> float:
-    return -9.0 + 2.0 * np.sqrt(x)
+    return float(-9.0 + 2.0 * np.sqrt(x))
 
 
 def play(agent: CompetingLaws, value: Callable[[float], float], steps: int, noise: float = 0.05) -> list[Decision]:
@@ -82,16 +101,116 @@ def test_a_wrong_law_loses_its_say_and_the_prediction_is_that_of_no_law() -> Non
     assert errors[0] <= errors[1] + 0.05
 
 
-def test_evidence_is_the_likelihood_averaged_over_the_prior() -> None:
-    """The average of the likelihood over the prior, also computed by brute force."""
-    x = np.array([[0.0], [1.0]])
-    hypothesis = Hypothesis(LAW, x, x, 1.0)
-    rows, values = np.array([0, 1]), np.array([-10.0, -9.5])
-    found = [hypothesis.fitted(rows, values, 0.0, 400, [s]).log_evidence for s in range(3)]
-    z = np.random.default_rng(2).normal(size=(400_000, len(hypothesis.prior)))
-    likelihood = [hypothesis._log_likelihood(part, rows, values, 0.0) for part in np.array_split(z, 40)]
-    expected = np.log(np.exp(np.concatenate(likelihood)).mean())
-    assert found == pytest.approx([expected] * 3, abs=0.3)
+@pytest.mark.parametrize("law", [LAW, STEP, None], ids=["smooth", "jump", "none"])
+def test_evidence_is_the_likelihood_averaged_over_the_prior(law: Law | None) -> None:
+    """The average of the likelihood over the prior, also computed by brute force; the jump's has several modes."""
+    x = np.linspace(0.2, 2.2, 4)[:, None]
+    rows, values = np.arange(4), np.array([0.3, 0.7, 3.0, 4.0]) - (9.0 if law is LAW else 0.0)
+    candidates = Candidates(x / 2.5, x)
+    found: list[float] = []
+    for seed in range(4):
+        belief = CompetingBelief([law], candidates, 1024, 3, seed)
+        belief.follow(rows, values)
+        found.append(float(belief.log_evidence[0]))
+    hypothesis = Hypothesis(law, x / 2.5, x, float(values[:3].mean()), float(values[:3].std(ddof=1)))
+    z = np.random.default_rng(2).normal(size=(400_000, hypothesis.size))
+    log = np.concatenate([hypothesis.log_densities(part, rows, values).sum(-1) for part in np.array_split(z, 40)])
+    assert np.exp(log).sum() ** 2 / np.exp(2 * log).sum() > 100  # draws that count
+    assert np.mean(found) == pytest.approx(np.log(np.exp(log).mean()), abs=0.25)
+    assert np.std(found) < 0.4
+
+
+def test_density_is_that_of_the_exact_gaussian_process() -> None:
+    """Given the unknowns: the multivariate normal, and its conditional mean and variance, written out."""
+    from scipy.stats import multivariate_normal
+
+    x = np.random.default_rng(0).uniform(0.1, 2.4, size=(7, 2))
+    rows, values = np.arange(5), np.array([1.0, 1.4, 0.7, 2.0, 1.1])
+    z = np.random.default_rng(1).normal(size=(3, 8))
+    for law, count in ((STEP, 7), (None, 4)):
+        hypothesis = Hypothesis(law, x / 2.5, x, 0.5, 0.4)
+        assert hypothesis.size == count
+        said = hypothesis.log_densities(z[:, :count], rows, values).sum(-1) - 5 * np.log(0.4)
+        mean, variance = hypothesis.moments(z[:, :count], rows, values, np.array([5, 6]), np.zeros(0, np.int64))
+        theta, process = hypothesis.parameters(z[:, :count])
+        for i in range(3):
+            prior = np.full(7, 0.5) if law is None else law.mean(theta[i : i + 1], x)[0]
+            away = np.sqrt(5.0) * np.linalg.norm((x[:, None] - x[None]) / 2.5 / process[i, :2], axis=-1)
+            signal = (0.4 * process[i, 2]) ** 2 * ((1 + away + away**2 / 3) * np.exp(-away) + (law is None))
+            total = signal[:5, :5] + (0.4 * process[i, 3]) ** 2 * np.eye(5)
+            assert said[i] == pytest.approx(multivariate_normal(prior[:5], total).logpdf(values), rel=1e-5)
+            gain = np.linalg.solve(total, signal[:5, 5:])
+            assert mean[i] == pytest.approx(prior[5:] + gain.T @ (values - prior[:5]), rel=1e-5)
+            expected = np.diag(signal)[5:] - (gain * signal[:5, 5:]).sum(0)
+            assert variance[i] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+def test_belief_is_a_function_of_the_values_whatever_was_followed_before() -> None:
+    """Also where values outgrow the unit that it began with, and where some are taken back."""
+    x = np.linspace(0.0, 2.5, 12)[:, None]
+    values = np.array([0.01, 0.0, 0.02, 0.01, 3.0, 5.0, 1.0, 9.0])
+    rows = np.array([0, 1, 2, 3, 8, 10, 6, 11])
+
+    def belief() -> CompetingBelief:
+        return CompetingBelief([STEP, None], Candidates(x / 2.5, x), 128, 4, 5)
+
+    straight, led, back = belief(), belief(), belief()
+    straight.follow(rows, values)
+    for count in range(4, 9):
+        led.follow(rows[:count], values[:count])
+    back.follow(np.delete(rows, 1), np.delete(values, 1))
+    back.follow(rows, values)
+    assert np.array_equal(straight.share, led.share)
+    assert np.array_equal(straight.share, back.share)
+    assert np.array_equal(straight.even(0, 8), led.even(0, 8))
+
+
+def test_the_unit_of_values_does_not_matter() -> None:
+    x = np.linspace(0.0, 2.5, 12)[:, None]
+    rows, values = np.arange(8), np.sin(np.arange(8.0))
+    share = []
+    for unit in (1.0, 2.0**-60, 2.0**60):
+        belief = CompetingBelief([Scaled(unit), None], Candidates(x / 2.5, x), 128, 4, 5)
+        belief.follow(rows, unit * values)
+        share.append(belief.share)
+    assert share[0] == pytest.approx(share[1], rel=1e-6)
+    assert share[0] == pytest.approx(share[2], rel=1e-6)
+
+
+@pytest.mark.parametrize("proposer", ["epsilon_greedy", "softmax"])
+def test_one_hypothesis_proposes_and_is_named(proposer: Any) -> None:
+    agent = started([LAW, STEP], proposer=proposer, epsilon=1.0, temperature=100.0)
+    decisions = play(agent, schottky, 20)
+    proposers = {int(d.figures["proposer"]) for d in decisions[4:]}
+    assert len(proposers) > 1  # any may, here nearly as likely as any other
+    names = agent.beliefs()["hypotheses"]
+    assert all(f"proposed by {names[int(d.figures['proposer'])]}" in d.reason for d in decisions[4:])
+    sure = started([LAW, STEP], proposer=proposer, epsilon=0.0, temperature=0.01)
+    for decision in play(sure, schottky, 10)[4:]:
+        each = [v for k, v in decision.figures.items() if k.startswith("probability_")]
+        if max(each) > 0.8:
+            assert int(decision.figures["proposer"]) == int(np.argmax(each))
+
+
+def test_pending_points_are_taken_to_bring_what_is_expected() -> None:
+    agent = started([LAW])
+    play(agent, schottky, 8)
+    first = agent.act({})
+    second = agent.act({}, pending=[first])
+    assert second.candidate != first.candidate
+    alone = agent._members(1).parts(np.array([first.candidate]), np.array([1.0, 0.0]), np.zeros(0, np.int64))
+    ahead = agent._members(1).parts(np.array([first.candidate]), np.array([1.0, 0.0]), np.array([first.candidate]))
+    assert np.allclose(alone[0], ahead[0])
+    assert (ahead[1] < alone[1]).all()
+
+
+def test_a_deadline_that_cannot_be_met_is_answered_without_a_model() -> None:
+    agent = started([LAW])
+    play(agent, schottky, 5)
+    decision = agent.act({}, deadline_s=0.0)
+    assert decision.figures["fallback"] == 1.0
+    assert decision.candidate not in agent.taken
+    assert "fallback" not in agent.act({}).figures
 
 
 def test_shares_are_probabilities_whatever_the_evidence() -> None:
@@ -116,6 +235,9 @@ def test_it_passes_the_public_suite(one: Callable[[Trial], None]) -> None:
         ({"laws": []}, "one law or more"),
         ({"laws": [LAW, LAW]}, "name of its own"),
         ({"laws": [LAW], "acquisition": "luck"}, "uncertainty"),
+        ({"laws": [LAW], "proposer": "loudest"}, "softmax"),
+        ({"laws": [LAW], "epsilon": 1.5}, "probability"),
+        ({"laws": [LAW], "temperature": 0.0}, "above 0"),
     ],
 )
 def test_what_cannot_compete_is_said(wrong: dict[str, Any], said: str) -> None:
