@@ -23,7 +23,7 @@ class Beam:
     def __init__(self, set_blank: Callable[[bool], None], blanked: Callable[[], bool], ended: threading.Event) -> None:
         self._set_blank, self._blanked, self._ended = set_blank, blanked, ended
         self._turn = threading.RLock()
-        self._hung: threading.Thread | None = None
+        self._running: threading.Thread | None = None
 
     def blank(self, on: bool = True) -> None:
         """Blank or unblank; raises HardwareFault where the column reads otherwise afterwards."""
@@ -42,19 +42,18 @@ class Beam:
         One that shall stop goes on in the dark, is waited for, and is none: it raises Stopped. One that takes more than
         `limit_s` is left behind in its thread and raises HardwareFault; until it returns, every other one does.
         """
-        if self._hung is not None and self._hung.is_alive():
+        if self._running is not None and self._running.is_alive():
             raise HardwareFault("a call of before has still not returned: nothing more is asked until it does")
         box: list[Any] = []
         thread = threading.Thread(target=_into, args=(box, call), daemon=True)
         try:
             self._unblank(what, stop)
-            began = time.monotonic()
+            began, self._running = time.monotonic(), thread
             thread.start()
             ended = self._watch(thread, stop, began + limit_s)
         finally:
             self.blank()
         if thread.is_alive():
-            self._hung = thread
             raise HardwareFault(f"{what} has not returned within {limit_s:g} s; the beam is blanked")
         if ended or self._to_end(stop):
             raise Stopped(f"{what} was ended; what still came of it is none")

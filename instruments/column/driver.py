@@ -142,19 +142,22 @@ class Column(Scope, Vendor):
 
     def _image(self, request: ScanImage, stop: Stop) -> Channels:
         (x, y), (dx, dy) = request.center_nm, self._offset_nm()
+        self._view = None  # the scan is no longer where it was
         if self._site.shift is not None:
             step = np.linalg.solve(np.array(self._site.shift), np.array([x + dx, y + dy]))
             there = np.array(self._start_shift) + step
             asked("beam shift", self._set_shift, (float(there[0]), float(there[1])))
         beam_s = request.dwell_s * request.shape[0] * request.shape[1]
-        fetch, seconds = self._exposed(request, asked("scan", self._scan, request), stop)
+        call = asked("scan", self._scan, request)
+        self._view = ((x + dx, y + dy), request.size_nm[0])
+        fetch, seconds = self._exposed(request, call, stop)
         frames = asked("frames", fetch)
         found = {name: whole_image(values, request, seconds, beam_s) for name, values in frames.items()}
-        self._view = ((x + dx, y + dy), request.size_nm[0])
         return {name: found[name] for name in request.channels or found}
 
     def _spectrum(self, request: PointSpectrum, stop: Stop) -> Channels:
-        asked("parking", self._park, self._fraction(request))
+        assert self._view is not None
+        asked("parking", self._park, self._fraction(request), self._view[1])
         call = asked("spectrometer", self._spectra, request.exposure_s)
         fetch, seconds = self._exposed(request, call, stop)
         values, energies = asked("spectrum", fetch)
@@ -193,7 +196,8 @@ class Column(Scope, Vendor):
             self._stage_at = asked("stage", self._get_stage)  # where it went, even if that is not where it was to go
         for k, axis in enumerate("xyzab"):
             if moves[k]:
-                followed(f"stage {axis}", target[k], self._stage_at[k], self.stage_error[k > 2])
+                most = self._site.stage_error_nm if axis in "xyz" else self._site.tilt_error_rad
+                followed(f"stage {axis}", target[k], self._stage_at[k], most)
         return {}
 
     def _stage_target(self, request: MoveStage) -> tuple[Stage, tuple[bool, ...]]:

@@ -25,8 +25,6 @@ class Scope(ABC):
 
     spectrum_name = ""
     """Channel of point spectra."""
-    stage_error = (1.0, 1e-5)
-    """How far from its target the stage may rest [nm, rad]."""
 
     @abstractmethod
     def _set_blank(self, on: bool) -> None:
@@ -66,8 +64,11 @@ class Scope(ABC):
         """Set it, overfocus positive, and read it back."""
         raise NotSupported("nothing is known of this vendor's focus")
 
-    def _park(self, fraction: tuple[float, float]) -> None:
-        """Park the blanked probe at a fraction of the last image, from its first column and row."""
+    def _park(self, fraction: tuple[float, float], width_nm: float) -> None:
+        """Park the blanked probe at a fraction of the last image, from its first column and row.
+
+        Raises HardwareFault where the scan is no longer as wide as that image.
+        """
         raise NotSupported("nothing is known of how this vendor parks a probe")
 
     def _spectra(self, exposure_s: float) -> Callable[[], Spectrum]:

@@ -30,6 +30,9 @@ class ColumnSite(Site):
     stage_range_nm: Annotated[float, POSITIVE_NM] = 100_000.0
     """How far every axis may go from where it is when the driver connects; a limit of the site's own."""
     tilt_range_rad: Annotated[float, Bounds("rad", 0.0, 1.5)] = 0.2
+    stage_error_nm: Annotated[float, Bounds("nm", 0.0)] = 1.0
+    tilt_error_rad: Annotated[float, Bounds("rad", 0.0)] = 1e-4
+    """How far from its target the stage may rest."""
     shortest_dwell_s: Annotated[float, Bounds("s", 0.0, 1.0, open_low=True)] = 1e-7
     longest_dwell_s: Annotated[float, Bounds("s", 0.0, 1.0, open_low=True)] = 1e-3
     longest_frame_s: Annotated[float, Bounds("s", 0.0, 600.0, open_low=True)] = 10.0

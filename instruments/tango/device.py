@@ -82,11 +82,13 @@ def _ours(what: str, error: Any) -> InstrumentError:
     first = error.args[0]
     reasons = [str(one.reason) for one in error.args]
     said = f"{what}: {first.reason}: {' '.join(str(first.desc).split())}"
+    if _LATE in reasons:
+        return HardwareFault(f"{what} was not answered in time")
     if any(reason in _BEYOND for reason in reasons):
         return OutOfReach(said)
     if any(reason in _NO_SUCH for reason in reasons):
         return NotSupported(said)
-    if _LATE not in reasons and any(reason in _LOST for reason in reasons):
+    if any(reason in _LOST for reason in reasons):
         return ConnectionLost(said)
     return HardwareFault(said)
 

@@ -158,7 +158,8 @@ class TangoColumn(Column):
         self._scope.call("set_defocus", wanted_m)
         followed("defocus [m]", wanted_m, float(self._scope.call("get_defocus")), 1e-12)
 
-    def _park(self, fraction: tuple[float, float]) -> None:
+    def _park(self, fraction: tuple[float, float], width_nm: float) -> None:
+        followed("field of view [m]", width_nm * _M, float(self._scope.call("get_fov")))
         self._scope.call("place_beam", list(fraction))
         if self._tells_probe:
             for axis, wanted, got in zip("xy", fraction, self._scope.read("beam_pos"), strict=True):

@@ -149,7 +149,8 @@ class AutoScript(Column):
         self._scope.optics.defocus = wanted_m
         followed("defocus [m]", wanted_m, float(self._scope.optics.defocus), 1e-12)
 
-    def _park(self, fraction: tuple[float, float]) -> None:
+    def _park(self, fraction: tuple[float, float], width_nm: float) -> None:
+        followed("field of view [m]", width_nm * _M, float(self._scope.optics.scan_field_of_view))
         self._scope.optics.paused_scan_beam_position = list(fraction)
         for axis, wanted, got in zip("xy", fraction, _pair(self._scope.optics.paused_scan_beam_position), strict=True):
             followed(f"parked probe {axis}", wanted, got, 1e-6)

@@ -109,6 +109,15 @@ for changed, error, said in (
         raise AssertionError(f"{changed} was taken")
     assert said in why, why
 assert raw.read("beam_state")
+Device(SITE.scan, 5.0).write("dwell_time", 2e-4)  # 0.8 s
+try:
+    Device(SITE.microscope, 0.3).call("acquire_scanned_image", ["HAADF"])
+except HardwareFault as late:
+    why = str(late)
+else:
+    raise AssertionError("a call that takes too long came back")
+assert "not answered in time" in why, why
+assert image().any()
 print("errors")
 
 # A stopped frame is none; made safe from another thread while it runs, the beam is blanked when that returns.

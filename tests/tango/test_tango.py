@@ -39,7 +39,9 @@ def served() -> Iterator[Callable[[str], dict[str, str]]]:
         server = subprocess.Popen(command, text=True, env=ENVIRONMENT, **pipes)  # type: ignore[call-overload]
         running.append(server)
         assert server.stdout is not None
-        return json.loads(next(line for line in server.stdout if line.startswith("{")))  # type: ignore[no-any-return]
+        line = next(line for line in server.stdout if "{" in line)
+        found, _ = json.JSONDecoder().raw_decode(line, line.index("{"))  # Tango writes there too
+        return found  # type: ignore[no-any-return]
 
     yield start
     for server in running:

@@ -239,6 +239,11 @@ def test_units_on_the_way_to_the_vendor(column: Column) -> None:
     assert tilted.state["blanked"] == 1.0
 
 
+def parked_at(column: Column) -> tuple[float, float]:
+    parked = column.optics.paused_scan_beam_position
+    return (parked.x, parked.y)
+
+
 def test_spectra_are_parked_in_the_last_image(column: Column) -> None:
     scope = AutoScript(SITE)
     with pytest.raises(OutOfReach, match="take one around the place first"):
@@ -248,12 +253,24 @@ def test_spectra_are_parked_in_the_last_image(column: Column) -> None:
     counts, energies = taken.channels["xray"].values, taken.channels["xray"].axes[0].values
     assert counts.max() == 500
     assert energies[counts.argmax()] == pytest.approx(-100.0 + 5.0 * 110)
-    parked = column.optics.paused_scan_beam_position
-    assert (parked.x, parked.y) == pytest.approx((0.5 + 12 / 64, 0.5 - 5 / 64))
+    assert parked_at(column) == pytest.approx((0.5 + 12 / 64, 0.5 - 5 / 64))
     assert scope.acquire(PointSpectrum((-12.0, 5.0), 0.02), id="3", stop=NEVER).channels["xray"].values.max() == 3
     assert taken.cost.electrons == pytest.approx(50e-12 / 1.602176634e-19 * (0.5 + 0.02 / 0.8))
     with pytest.raises(OutOfReach, match="outside the last image"):
         scope.price(PointSpectrum((40.0, 0.0), 0.02))
+    column.optics.scan_field_of_view = 32e-9  # somebody turns the magnification
+    with pytest.raises(HardwareFault, match="field of view"):
+        scope.acquire(PointSpectrum((12.0, -5.0), 0.02), id="4", stop=NEVER)
+    column.spoilt["image"] = lambda v: v * 0
+    with pytest.raises(DataInvalid):
+        image(scope, "5", dataclasses.replace(FRAME, center_nm=(20.0, 0.0)))
+    scope.acquire(PointSpectrum((12.0, -5.0), 0.02), id="6", stop=NEVER)  # the image is none, but the scan is there
+    assert parked_at(column) == pytest.approx((0.5 - 8 / 64, 0.5 - 5 / 64))
+    column.optics.scan_rotation = 0.1
+    with pytest.raises(NotSupported):
+        image(scope, "7")
+    with pytest.raises(OutOfReach, match="take one around the place first"):
+        scope.price(PointSpectrum((12.0, -5.0), 0.02))  # nobody knows where the scan is now
 
 
 def test_what_is_clamped_without_a_word_is_found(column: Column) -> None:
