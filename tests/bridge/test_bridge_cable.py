@@ -96,8 +96,9 @@ def cable() -> Iterator[Callable[[str], Cable]]:
 
 
 def test_a_cut_cable_makes_the_instrument_safe_and_a_mended_one_tells_why(
-    serve: Serve, exposing: ModuleType, cable: Callable[[str], Cable], eventually: Callable[..., bool]
-) -> None:
+    serve: Serve, exposing: ModuleType, cable: Callable[[str], Cable], eventually: Callable[..., bool],
+    until_safe: Callable[[float, float], None],
+) -> None:  # fmt: skip
     instrument = exposing.Exposing(pace=1.0)
     between = cable(serve(instrument, lease_s=0.6).address)
     remote = RemoteInstrument(between.address, patience_s=1.5)
@@ -107,7 +108,9 @@ def test_a_cut_cable_makes_the_instrument_safe_and_a_mended_one_tells_why(
     thread.start()
     assert eventually(lambda: instrument.exposed == ["a", "b"])
     between.cut()
+    cut_s = time.monotonic()
     assert eventually(instrument.made_safe.is_set)
+    until_safe(time.monotonic() - cut_s, 0.6)
     thread.join(20)
     assert isinstance(said[0], ConnectionLost)
     between.mend()

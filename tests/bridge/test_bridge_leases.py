@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ from instruments.errors import ConnectionLost, HardwareFault, Stopped
 from instruments.requests import PointSpectrum, to_plain
 
 Serve = Callable[..., Server]
+UntilSafe = Callable[[float, float], None]
 NEVER = threading.Event()
 HERE = PointSpectrum((0.0, 0.0), 0.1)
 LONG = PointSpectrum((0.0, 0.0), 60.0)
@@ -134,7 +136,7 @@ def test_heartbeats_keep_the_lease_while_nothing_is_asked(
 
 
 def test_a_killed_client_leaves_a_safe_instrument(
-    serve: Serve, exposing: ModuleType, eventually: Callable[..., bool]
+    serve: Serve, exposing: ModuleType, eventually: Callable[..., bool], until_safe: UntilSafe
 ) -> None:
     instrument = exposing.Exposing(pace=1.0)
     server = serve(instrument, lease_s=0.4)
@@ -149,8 +151,10 @@ remote.acquire(PointSpectrum((0.0, 0.0), 60.0), id="of the dead", stop=threading
     assert eventually(lambda: instrument.exposed == ["of the dead"])
     assert not instrument.made_safe.is_set()
     os.kill(client.pid, signal.SIGKILL)
+    killed_s = time.monotonic()
     client.wait()
     assert eventually(instrument.made_safe.is_set)
+    until_safe(time.monotonic() - killed_s, 0.4)
     assert server.audit.counts["lease over"] == 1
 
 
@@ -197,27 +201,34 @@ def test_an_answer_that_is_no_longer_kept_is_not_earned_again(
 
 
 def test_a_deadline_ends_an_acquisition_and_makes_safe(
-    serve: Serve, exposing: ModuleType, eventually: Callable[..., bool]
+    serve: Serve, exposing: ModuleType, eventually: Callable[..., bool], until_safe: UntilSafe
 ) -> None:
     instrument = exposing.Exposing(pace=1.0)
     remote = RemoteInstrument(serve(instrument).address, deadline_s=0.4)
-    measurement = None
+    measurement, asked_s = None, time.monotonic()
     with contextlib.suppress(Stopped):
         measurement = remote.acquire(PointSpectrum((0.0, 0.0), 60.0), id="long", stop=NEVER)
     assert measurement is None or not measurement.complete
     assert eventually(instrument.made_safe.is_set)
+    until_safe(time.monotonic() - asked_s, 0.4)
     remote.close()
 
 
 def test_a_call_that_hangs_is_answered_and_nothing_more_is_asked_of_it_until_it_returns(
-    serve: Serve, exposing: ModuleType, eventually: Callable[..., bool]
+    serve: Serve, exposing: ModuleType, eventually: Callable[..., bool], until_safe: UntilSafe
 ) -> None:
     instrument = exposing.Exposing()
     server = serve(instrument, watchdog_factor=0.01, watchdog_s=0.2, hang_s=0.2)
     remote = RemoteInstrument(server.address)
+    safe: list[float] = []
+    watch = threading.Thread(target=lambda: (instrument.made_safe.wait(20), safe.append(time.monotonic())))
+    watch.start()
+    asked_s = time.monotonic()
     with pytest.raises(HardwareFault, match="hangs"):
         remote.acquire(PointSpectrum((0.0, 0.0), 7.0), id="hangs", stop=NEVER)
     assert instrument.made_safe.is_set()
+    watch.join()
+    until_safe(safe[0] - asked_s, 0.2 + 0.01 * 7.0)
     with pytest.raises(HardwareFault, match="hangs since"):
         remote.acquire(HERE, id="next", stop=NEVER)
     assert remote.ping()["hangs"]
