@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.baselines.sobol import sobol_point
 from agents.bayesian.acquisition import Acquisition
@@ -16,8 +15,9 @@ from agents.bayesian.candidate_search import drawn_to_test, least_alike
 from agents.bayesian.checked import must_be_one_of, must_have_a_centre
 from agents.bayesian.coordinates import Coordinates, places_of_law
 from agents.bayesian.features import Kind, features
-from agents.bayesian.physics_mean_belief import Data, Predicting, Rival, averaged, believed
-from agents.bayesian.physics_mean_fit import Floats, LateError, MeanFunction, Rows
+from agents.bayesian.physics_mean_belief import Belief, Members, Mixture, Rival, draws_for
+from agents.bayesian.physics_mean_hypothesis import Floats, Hypothesis, MeanFunction, Rows, Space, unit_of
+from agents.bayesian.physics_mean_sampling import LateError
 from agents.bayesian.surrogate import location_and_scale
 from agents.options import Options
 from agents.protocol import AgentError, Decision, Observation, Prediction, Problem
@@ -27,18 +27,23 @@ from physics_priors.laws.law import Law
 
 _LEAST_SHARE = 0.01
 """A law with less say is set aside, and the decision is that of the plain Gaussian process."""
+_CHUNK = 2048
+"""Candidates that are worked on at a time."""
 
 
 class PhysicsGaussianProcess(Remembering):
     """A Gaussian process around a law whose parameters are inferred with it, beside a plain one.
 
-    The two are averaged by their evidence (`trust` is the law's probability beforehand): a law that predicts worse than
-    none loses its say, and below one percent is set aside, which the decision then says (figure `prior_set_aside`).
-    Each decision names the law's say (`prior_share`) and what it alone predicts (`prior_mean`). `coordinates` says what
-    the law takes for x: the action as it is, or the position [nm]. Until there are `seeds` values the points are
+    All that is unknown is sampled, and the two are averaged by their evidence (`trust` is the law's probability
+    beforehand): a law that predicts worse than none loses its say, and below one percent is set aside, which the
+    decision then says (figure `prior_set_aside`). Each decision names the law's say (`prior_share`) and what it alone
+    predicts (`prior_mean`). Every `doubt_every`-th choice is where a measurement takes most variance off the map
+    of the plain process, whatever the law's say (figure `doubting`; 0: none): values from where the law would never
+    look are what can prove it wrong. `coordinates` says
+    what the law takes for x: the action as it is, or the position [nm]. Until there are `seeds` values the points are
     Sobol's. Parameters are inferred anew at every `refit_every`-th step; later values are conditioned on. Where that
     misses deadline_s, the point is the one farthest from those measured, and the decision says so.
-    Costs grow with the cube of the values told: meant for a few hundred, among up to 20000 candidates.
+    Costs grow with the cube of the values told: meant for up to two hundred, among up to 20000 candidates.
     """
 
     def __init__(
@@ -54,19 +59,23 @@ class PhysicsGaussianProcess(Remembering):
         seeds: Annotated[int, Bounds("values", 2, 10_000)] = 5,
         refit_every: Annotated[int, Bounds("steps", 1, 10_000)] = 1,
         test_points: Annotated[int, Bounds("candidates", 1, 4096)] = 256,
+        doubt_every: Annotated[int, Bounds("steps", 0, 10_000)] = 3,
     ) -> None:
         """Raises ValueError on an unknown word, a number out of its bounds, or a trust that leaves nothing to learn."""
         must_be_one_of("acquisition", acquisition, Acquisition)
         must_be_one_of("features", features, Kind)
         must_be_one_of("coordinates", coordinates, Coordinates)
         must_have_a_centre(patch_pixels)
-        if min(components, seeds - 1, refit_every, test_points) < 1 or beta < 0:
-            raise ValueError("components, refit_every and test_points start at 1, seeds at 2, beta at 0")
+        if min(components, seeds - 1, refit_every, test_points, doubt_every + 1) < 1 or beta < 0:
+            raise ValueError(
+                "components, refit_every and test_points start at 1, seeds at 2, beta and doubt_every at 0"
+            )
         if not 0.0 < trust < 1.0:
             raise ValueError(f"trust is a probability above 0 and below 1, got {trust!r}")
         self.prior, self.coordinates, self.trust, self.acquisition = prior, coordinates, trust, acquisition
         self.features, self.patch_pixels, self.components = features, patch_pixels, components
         self.beta, self.seeds, self.refit_every, self.test_points = beta, seeds, refit_every, test_points
+        self.doubt_every = doubt_every
 
     def begin(self, problem: Problem, seed: int) -> None:
         super().begin(problem, seed)
@@ -79,7 +88,8 @@ class PhysicsGaussianProcess(Remembering):
         if missing:
             raise AgentError(f"{self.prior.name!r} has no value at {missing} of {len(x)} candidates: check coordinates")
         self._tested = drawn_to_test(self.seed, self.test_points, len(self.options))
-        self._held: tuple[tuple[int, bytes], list[Rival]] | None = None
+        self._expected = self._mean.spread(drawn_to_test(self.seed, _CHUNK, len(self.options)))
+        self._held: tuple[bytes, Belief] | None = None
 
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
@@ -102,21 +112,22 @@ class PhysicsGaussianProcess(Remembering):
         if not self._ready:
             return None
         assert isinstance(self.options, Options)
-        mean, variance = averaged(self._models(self._rivals()), np.arange(len(self.options)))
+        rows = np.arange(len(self.options))
+        mixture = self._mixture(self._rivals(), len(rows))
+        parts = [mixture.at(rows[some : some + _CHUNK]) for some in range(0, len(rows), _CHUNK)]
+        mean, variance = (np.concatenate(each) for each in zip(*parts, strict=True))
         return Prediction(self._sign * mean, np.sqrt(variance))
 
     def beliefs(self) -> Mapping[str, Any]:
-        """The law's say and, at its most probable mode, names, values and 95 % intervals of its parameters."""
-        with_law = [rival for rival in self._rivals() if rival.mean is not None] if self._ready else []
-        if not with_law:
+        """The law's say, and names, means and 95 % intervals of its parameters."""
+        if not self._ready:
             return {}
-        chosen = max(with_law, key=lambda rival: rival.share)
-        model = Predicting(self._data(), chosen)
-        rng = np.random.default_rng([self.seed, 0xB1])
-        theta = self._mean.theta(rng.multivariate_normal(chosen.mode.z, model.around, 1000))
-        said = {"parameters": list(self.prior.parameters.names), "mean": self._mean.theta(chosen.mode.z)}
+        rivals = self._rivals()
+        draws = rivals[0].draws.even(1000, np.random.default_rng([self.seed, 0xB1]))
+        theta = self._mean.theta(draws[:, : self._mean.count])
+        said = {"parameters": list(self.prior.parameters.names), "mean": theta.mean(0)}
         said["interval"] = np.quantile(theta, [0.025, 0.975], axis=0)
-        return {"prior": self.prior.name, "prior_share": _prior_share(with_law), self.prior.name: said}
+        return {"prior": self.prior.name, "prior_share": rivals[0].share, self.prior.name: said}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
@@ -127,30 +138,48 @@ class PhysicsGaussianProcess(Remembering):
         return int(self.usable.sum()) >= self.seeds
 
     def _rivals(self, ends: float = math.inf) -> list[Rival]:
-        """Inferred from what was told by the last step at which that is due; a function of that and the seed."""
-        at = self.told - self.told % self.refit_every
-        at = at if int(self.usable[:at].sum()) >= self.seeds else self.told
-        key = (at, self.usable[:at].tobytes())
-        if self._held is None or self._held[0] != key:
-            rng = np.random.default_rng([self.seed, at, 0x1A])
-            before = np.array([self.trust, 1.0 - self.trust])
-            self._held = (key, believed(self._data(at), (self._mean, None), before, rng, ends))
-        return self._held[1]
+        """The law and no law, inferred from what was told by the last step at which that is due.
 
-    def _data(self, at: int | None = None) -> Data:
-        """What may be learned from of the first `at` values, of all without it."""
+        A function of that and the seed: values are learned from one step at a time, again from the first one where
+        some were rejected since.
+        """
+        due = [at for at in range(self.told + 1) if self._is_due(at)]
+        last = due[-1]
+        key = self.usable[:last].tobytes()
+        if self._held is None or not key.startswith(self._held[0]) or self._held[1].known == 0:
+            self._held = (self.usable[: due[0]].tobytes(), self._begun(due[0]))
+        learned, belief = self._held
+        for at in due:
+            if at > len(learned) or not belief.known:
+                belief.learn(*self._learned_from(at), ends)
+                self._held = (self.usable[:at].tobytes(), belief)
+        return belief.rivals()
+
+    def _is_due(self, at: int) -> bool:
+        enough = int(self.usable[:at].sum()) >= self.seeds
+        first = enough and int(self.usable[: at - 1].sum()) < self.seeds
+        return first or (enough and at % self.refit_every == 0)
+
+    def _begun(self, at: int) -> Belief:
+        """What is believed before any value, in units that the first `at` of them bear out."""
+        location, scale = location_and_scale(self._learned_from(at)[1])
+        space = Space(self._features.inputs, self._features.names, location, unit_of(scale, self._expected))
+        hypotheses = (Hypothesis(self._mean, space), Hypothesis(None, space))
+        return Belief(hypotheses, (self.trust, 1.0 - self.trust), self.seed)
+
+    def _learned_from(self, at: int) -> tuple[Rows, Floats]:
+        """Candidates and values, turned so that the largest is wanted, of the first `at` told."""
         usable = self.usable[:at]
-        values = self._sign * self.values[:at][usable]
-        location, scale = location_and_scale(values)
-        return Data(self._features.inputs, self._features.names, self.taken[:at][usable], values, location, scale)
+        return self.taken[:at][usable], self._sign * self.values[:at][usable]
 
-    def _models(self, rivals: Sequence[Rival]) -> list[Predicting]:
-        """Those that have anything to say; without the law where it is set aside."""
-        aside = _prior_share(rivals) < _LEAST_SHARE
-        kept = [rival for rival in rivals if not (aside and rival.mean is not None)]
-        total = sum(rival.share for rival in kept)
-        data = self._data()
-        return [Predicting(data, Rival(r.mean, r.mode, r.share / total)) for r in kept if r.share > 1e-6 * total]
+    def _mixture(self, rivals: Sequence[Rival], candidates: int, least: float = _LEAST_SHARE) -> Mixture:
+        """Of those that have anything to say, given all values; without the law where it has less say than `least`."""
+        rows, values = self._learned_from(self.told)
+        kept = [r for r in rivals if r.share >= least or r.hypothesis.mean is None]
+        kept = [rival for rival in kept if rival.share > 1e-6 or len(kept) == 1]
+        total, rng = sum(rival.share for rival in kept), np.random.default_rng([self.seed, self.told, 0x1B])
+        count = draws_for(len(rows), candidates)
+        return Mixture([Members(r.hypothesis, r.draws.even(count, rng), r.share / total, rows, values) for r in kept])
 
     def _late(self, free: Rows) -> Decision:
         """The open option farthest from those measured: what needs no model."""
@@ -159,50 +188,52 @@ class PhysicsGaussianProcess(Remembering):
         reason = "farthest from what was measured, for the inference of the prior would have missed the deadline"
         return self.options.decide(chosen, reason, {"fallback": 1.0})
 
-    def _best(self, rivals: Sequence[Rival], free: Rows, ahead: NDArray[np.int64]) -> Decision:
+    def _best(self, rivals: Sequence[Rival], free: Rows, ahead: Rows) -> Decision:
         assert isinstance(self.options, Options)
-        models = self._models(rivals)
-        best = float(averaged(models, self._data().rows)[0].max())
-        models = [model.ahead(ahead) for model in models]
-        scores = self._worth(models, free, best)
-        scores = np.where(np.isnan(scores), -np.inf, scores)  # places where the fitted law has no value
+        mixture = self._mixture(rivals, len(free)).ahead(ahead)
+        doubting = self.doubt_every > 0 and (self.told + len(ahead)) % self.doubt_every == 0 and mixture.has_law
+        seeking = self._mixture(rivals, len(free), 2.0).ahead(ahead) if doubting else mixture
+        scores = self._scores(seeking, free, "integrated_variance" if doubting else self.acquisition)
         row = int(np.argmax(scores))
         chosen = free[[row]]
-        mean, variance = averaged(models, chosen)
-        predicted, spread, share = self._sign * float(mean[0]), float(variance[0]) ** 0.5, _prior_share(rivals)
-        noise = math.sqrt(sum(model.share * model.noise for model in models))
+        mean, variance = mixture.at(chosen)
+        predicted, spread, share = self._sign * float(mean[0]), float(variance[0]) ** 0.5, rivals[0].share
         figures = {"mean": predicted, "std": spread, "acquisition": float(scores[row]), "prior_share": share}
-        figures["noise"] = noise
-        laws = [model for model in models if model.has_law]
-        if laws:
-            alone = sum(m.share * float(m.law_at(chosen)[0]) for m in laws) / sum(m.share for m in laws)
-            figures["prior_mean"] = self._sign * alone
+        figures["noise"] = math.sqrt(mixture.noise)
+        if mixture.has_law:
+            figures["prior_mean"] = self._sign * float(mixture.members[0].law_at(chosen)[0])
             say = f"{self.prior.name!r} has {share:.0%} of the say"
         else:
             figures["prior_set_aside"] = 1.0
-            fitted = any(rival.mean is not None for rival in rivals)
-            say = f"{self.prior.name!r} {'predicts worse than no law' if fitted else 'fits nowhere'} and is set aside"
+            say = f"{self.prior.name!r} predicts worse than no law and is set aside"
+        if doubting:
+            figures["doubting"] = 1.0
+            say += ", and none in this choice"
         unit = f" {self.problem.value_unit}" if self.problem.value_unit else ""
-        words = self.acquisition.replace("_", " ")
+        words = "integrated variance" if doubting else self.acquisition.replace("_", " ")
         reason = f"highest {words}: predicted {predicted:.3g} ± {spread:.2g}{unit}; {say}"
         return self.options.decide(int(chosen[0]), reason, figures)
 
-    def _worth(self, models: Sequence[Predicting], free: Rows, best: float) -> Floats:
-        """What a measurement is worth at each of `free`, averaged over the models."""
-        if self.acquisition == "upper_confidence_bound":
-            mean, variance = averaged(models, free)
+    def _scores(self, mixture: Mixture, free: Rows, sought: Acquisition) -> Floats:
+        """What a measurement is worth at each of `free`; nothing where the fitted law has no value."""
+        rows, values = self._learned_from(self.told)
+        best, scale = float(mixture.at(rows)[0].max()), location_and_scale(values)[1]
+        some = [free[start : start + _CHUNK] for start in range(0, len(free), _CHUNK)]
+        parts = [self._worth(mixture, rows, sought, best, scale) for rows in some]
+        scores = np.concatenate(parts)
+        return np.where(np.isnan(scores), -np.inf, scores)
+
+    def _worth(self, mixture: Mixture, free: Rows, sought: Acquisition, best: float, scale: float) -> Floats:
+        """What a measurement is worth at each of `free`, averaged over the draws."""
+        if sought == "upper_confidence_bound":
+            mean, variance = mixture.at(free)
             return np.asarray(mean + np.sqrt(self.beta * variance))
-        if self.acquisition == "integrated_variance":
-            return np.asarray(sum(m.share * self._gain(m, free) for m in models))
+        if sought == "integrated_variance":
+            return mixture.gain(self._tested, free)
         from scipy.special import logsumexp
 
-        scale = self._data().scale
-        logs = [math.log(m.share) + _log_improvement(*m.at(free), best, scale) for m in models]
-        return np.asarray(logsumexp(np.array(logs), axis=0))
-
-    def _gain(self, model: Predicting, free: Rows) -> Floats:
-        """By how much a measurement of each lowers the mean variance of the tested candidates."""
-        return np.asarray(np.square(model.between(self._tested, free)).mean(0) / (model.at(free)[1] + model.noise))
+        each, variances, weights = mixture.parts(free)
+        return np.asarray(logsumexp(_log_improvement(each, variances, best, scale), b=weights[:, None], axis=0))
 
 
 def _log_improvement(mean: Floats, variance: Floats, best: float, scale: float) -> Floats:
@@ -211,9 +242,5 @@ def _log_improvement(mean: Floats, variance: Floats, best: float, scale: float) 
 
     from agents.bayesian.acquisition import log_expected_improvement
 
-    over, spread = torch.from_numpy((mean - best) / scale), torch.from_numpy(variance / scale**2)
-    return log_expected_improvement(over, spread, 0.0).numpy()
-
-
-def _prior_share(rivals: Sequence[Rival]) -> float:
-    return sum(rival.share for rival in rivals if rival.mean is not None)
+    over, spread = (torch.from_numpy(each.ravel()) for each in ((mean - best) / scale, variance / scale**2))
+    return log_expected_improvement(over, spread, 0.0).numpy().reshape(mean.shape)

@@ -1,9 +1,8 @@
 """What a Gaussian process with a law for its mean predicts, and how much say the law has: the guard on the prior.
 
-Around the most probable parameters the law is linear in z, and their uncertainty goes into the prediction as that of a
-linear mean does (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 2.42). The laws, at each of
-their modes, and the plain Gaussian process share the belief by their evidence: the probability of the values, each
-predicted from those before it, so that a law that predicts worse than no law loses its say.
+A hypothesis predicts with draws of all that it does not know, each an exact Gaussian process. The law and the plain
+Gaussian process share the belief by their evidence: the probability of the values, each predicted from those before it,
+so that a law that predicts worse than no law loses its say.
 """
 
 from __future__ import annotations
@@ -13,138 +12,158 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
-from agents.bayesian.physics_mean_fit import Floats, JointPosterior, MeanFunction, Mode, Rows, modes
+from agents.bayesian.physics_mean_hypothesis import Floats, Hypothesis, Rows
+from agents.bayesian.physics_mean_sampling import Draws, after, before_any_value
 from agents.protocol import AgentError
+
+_DRAWS, _OPERATIONS, _FEWEST, _MOST = 256, 1e9, 8, 64
 
 
 @dataclass(frozen=True)
 class Rival:
-    """One mode of one hypothesis with its share of the belief; `mean` None is the plain Gaussian process."""
+    """A hypothesis with its share of the belief."""
 
-    mean: MeanFunction | None
-    mode: Mode
+    hypothesis: Hypothesis
+    draws: Draws
     share: float
 
 
-@dataclass(frozen=True)
-class Data:
-    """Values [n], turned so that the largest is wanted, at candidates `rows` [n] of `inputs` [N, d] (unit cube)."""
+class Belief:
+    """Hypotheses that share the belief, led from value to value; `before` are their probabilities before any."""
 
-    inputs: Floats
-    names: tuple[str, ...]
-    rows: Rows
-    values: Floats
-    location: float
-    scale: float
+    def __init__(self, hypotheses: Sequence[Hypothesis], before: Sequence[float], seed: int) -> None:
+        self._hypotheses, self._before, self._seed, self.known = tuple(hypotheses), tuple(before), seed, 0
+        self._draws = [before_any_value(h, _DRAWS, self._generator(i)) for i, h in enumerate(self._hypotheses)]
 
+    def learn(self, rows: Rows, values: Floats, ends: float = math.inf) -> None:
+        """Follow to all of the values [n] at candidates `rows` [n], which begin with those known already.
 
-def believed(
-    data: Data, rivals: Sequence[MeanFunction | None], before: Floats, rng: np.random.Generator, ends: float = math.inf
-) -> list[Rival]:
-    """Every mode of every rival, with its share; `before` [H] are the rivals' probabilities before any value.
+        Raises LateError past the time `ends` (monotonic), and learns nothing then.
+        """
+        draws = [
+            after(known, hypothesis, rows, values, self.known, self._generator(i, len(values)), ends)
+            for i, (hypothesis, known) in enumerate(zip(self._hypotheses, self._draws, strict=True))
+        ]
+        self._draws, self.known = draws, len(values)
 
-    Raises LateError past the time `ends` (monotonic), and AgentError where not one of them has a mode.
-    """
-    found: list[tuple[MeanFunction | None, Mode, float]] = []
-    for mean, probability in zip(rivals, before, strict=True):
-        for mode in modes(_posterior(data, mean), rng, ends):
-            found.append((mean, mode, math.log(probability) + mode.log_evidence))
-    if not found:
-        raise AgentError("neither a law nor a plain Gaussian process can be fitted to these values: check them")
-    top = max(log for *_, log in found)
-    weights = np.exp([log - top for *_, log in found])
-    return [Rival(mean, mode, float(w / weights.sum())) for (mean, mode, _), w in zip(found, weights, strict=True)]
+    def rivals(self) -> list[Rival]:
+        """Every hypothesis with its share. Raises AgentError where none of them gives the values any probability."""
+        logs = np.log(self._before) + np.array([draws.log_evidence for draws in self._draws])
+        if not np.isfinite(logs).any() or np.isnan(logs).any():
+            raise AgentError("neither a law nor a plain Gaussian process can be fitted to these values: check them")
+        weights = np.exp(logs - logs.max())
+        shares = weights / weights.sum()
+        return [Rival(*each) for each in zip(self._hypotheses, self._draws, shares.tolist(), strict=True)]
 
-
-def _posterior(data: Data, mean: MeanFunction | None) -> JointPosterior:
-    inputs = data.inputs[data.rows]
-    if mean is None:
-        return JointPosterior(inputs, (data.values - data.location) / data.scale, data.names)
-    return JointPosterior(inputs, data.values / data.scale, data.names, mean, data.rows, data.scale)
+    def _generator(self, *numbers: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, 0x1A, *numbers])
 
 
-class Predicting:
-    """The prediction of one rival, in units of the values and turned as they are."""
+def draws_for(values: int, candidates: int) -> int:
+    """How many draws predict: as many as a second or so allows."""
+    return int(np.clip(_OPERATIONS / max(1.0, float(values) ** 2 * candidates), _FEWEST, _MOST))
 
-    def __init__(self, data: Data, rival: Rival) -> None:
-        self._data, self._mean, self._mode, self.share = data, rival.mean, rival.mode, rival.share
-        self._stretch = math.sqrt(5.0) / rival.mode.lengthscales
-        self._zero = data.location if rival.mean is None else 0.0
-        self._targets = (data.values - self._zero) / data.scale
-        self.noise = data.scale**2 * rival.mode.noise
-        """Variance of a single measurement."""
-        self._condition(data.rows)
+
+class Members:
+    """Draws of one hypothesis that predict, from values [n] at candidates `rows` [n]; weights sum to its `share`."""
+
+    def __init__(self, hypothesis: Hypothesis, u: Floats, share: float, rows: Rows, values: Floats) -> None:
+        self._hypothesis, self._u, self.share = hypothesis, u, share
+        self.weights = np.full(len(u), share / len(u))
+        self._lengthscales, self._signal, self.noise = hypothesis.process(u)
+        """Of noise: variance of a single measurement [K]."""
+        self._condition(rows, values)
 
     @property
     def has_law(self) -> bool:
         """Whether it is that of a law."""
-        return self._mean is not None
+        return self._hypothesis.mean is not None
 
-    @property
-    def around(self) -> Floats:
-        """Covariance of z, [P, P]."""
-        return np.asarray(np.linalg.inv(self._open @ self._open.T))
+    def _condition(self, rows: Rows, values: Floats) -> None:
+        self._rows, self._values = rows, values
+        self._root = self._hypothesis.root(self._u, rows)
+        self._solved = _solve(self._root, self._hypothesis.left(self._u, rows, values)[:, :, None])[:, :, 0]
 
-    def ahead(self, pending: Rows) -> Predicting:
-        """Itself, once the candidates `pending` will have brought what is expected of them."""
-        if len(pending):
-            self._targets = np.append(self._targets, (self.at(pending)[0] - self._zero) / self._data.scale)
-            self._condition(np.concatenate([self._rows, pending]))
-        return self
-
-    def at(self, rows: Rows) -> tuple[Floats, Floats]:
-        """Mean and variance, without noise, at candidates `rows` [m]."""
-        solved, left, said = self._parts(rows)
-        mean = self._mode.constant + said + self._weights @ solved + self._moved @ left
-        variance = self._mode.signal - np.square(solved).sum(0) + np.square(left).sum(0)
-        scale = self._data.scale
-        return self._zero + scale * mean, scale**2 * np.maximum(variance, 1e-12)
+    def ahead(self, rows: Rows, values: Floats) -> None:
+        """Take candidates `rows` [m] to have brought `values` [m]: draws that expected other ones count for less."""
+        for row, value in zip(rows, values, strict=True):
+            mean, variance = self.at(np.array([row]))
+            spread = variance[:, 0] + self.noise
+            log = -0.5 * (np.square(value - mean[:, 0]) / spread + np.log(spread))
+            weights = self.weights * np.exp(log - log.max())
+            self.weights = weights * (self.share / weights.sum())
+            self._condition(np.append(self._rows, row), np.append(self._values, value))
 
     def law_at(self, rows: Rows) -> Floats:
-        """What the law says by itself [m]."""
-        return self._data.scale * self._law(rows)[0]
+        """What the law says by itself [m], the mean of the draws."""
+        return np.asarray(self.weights @ self._hypothesis.said(self._u, rows) / self.share)
+
+    def at(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Mean and variance, without noise, at candidates `rows` by each draw, [K, m]."""
+        solved = self.solved(rows)
+        mean = self._hypothesis.said(self._u, rows) + np.einsum("kn,knm->km", self._solved, solved)
+        variance = self._hypothesis.variance(self._signal)[:, None] - np.square(solved).sum(1)
+        return mean, np.maximum(variance, 1e-12 * (self._signal + self.noise)[:, None])
+
+    def solved(self, rows: Rows) -> Floats:
+        """R^-1 k [K, n, m]."""
+        return _solve(self._root, self._hypothesis.covariance(self._lengthscales, self._signal, self._rows, rows))
 
     def between(self, rows: Rows, columns: Rows) -> Floats:
-        """Posterior covariance [n, m]."""
-        (solved, left, _), (others, across, _) = self._parts(rows), self._parts(columns)
-        return np.asarray(self._data.scale**2 * (self._signal(rows, columns) - solved.T @ others + left.T @ across))
-
-    def _condition(self, rows: Rows) -> None:
-        self._rows = rows
-        said, slope = self._law(rows)
-        covariance = self._signal(rows, rows) + (self._mode.noise + 1e-10) * np.eye(len(rows))
-        self._root = np.linalg.cholesky(covariance)
-        self._slope = solve_triangular(self._root, slope, lower=True)
-        left = self._targets - self._mode.constant - said
-        self._weights = solve_triangular(self._root, left, lower=True)
-        self._open = np.linalg.cholesky(np.eye(slope.shape[1]) + self._slope.T @ self._slope)
-        # nothing at the mode, until values come that it has not seen
-        pull = self._slope.T @ self._weights - self._mode.z
-        self._moved = np.linalg.solve(self._open, pull)
-
-    def _parts(self, rows: Rows) -> tuple[Floats, Floats, Floats]:
-        """R^-1 k [n, m], the root [P, m] of what the law's parameters leave open, and the law [m]."""
-        solved = solve_triangular(self._root, self._signal(self._rows, rows), lower=True)
-        said, slope = self._law(rows)
-        return solved, np.linalg.solve(self._open, slope.T - self._slope.T @ solved), said
-
-    def _law(self, rows: Rows) -> tuple[Floats, Floats]:
-        """The law [m] and its derivative by z [m, P], in standard deviations of the values."""
-        if self._mean is None:
-            return np.zeros(len(rows)), np.zeros((len(rows), 0))
-        said, slope = self._mean.linear(self._mode.z, rows)
-        return said / self._data.scale, slope / self._data.scale
-
-    def _signal(self, a: Rows, b: Rows) -> Floats:
-        left, right = (self._data.inputs[rows] * self._stretch for rows in (a, b))
-        distance = np.sqrt(np.square(left[:, None, :] - right[None, :, :]).sum(-1))
-        return np.asarray(self._mode.signal * (1.0 + distance + distance**2 / 3.0) * np.exp(-distance))
+        """Posterior covariance by each draw, [K, r, c]."""
+        prior = self._hypothesis.covariance(self._lengthscales, self._signal, rows, columns)
+        return np.asarray(prior - np.swapaxes(self.solved(rows), 1, 2) @ self.solved(columns))
 
 
-def averaged(models: Sequence[Predicting], rows: Rows) -> tuple[Floats, Floats]:
-    """Mean and variance [m] of the average over the rivals, their differences included."""
-    parts = [(model.share, *model.at(rows)) for model in models]
-    mean = np.asarray(sum(w * m for w, m, _ in parts))
-    return mean, np.asarray(sum(w * (v + np.square(m - mean)) for w, m, v in parts))
+def _solve(root: Floats, right: Floats) -> Floats:
+    import torch
+
+    return np.asarray(torch.linalg.solve_triangular(torch.from_numpy(root), torch.from_numpy(right), upper=False))
+
+
+class Mixture:
+    """The average over all draws of all hypotheses: differences between them count as variance."""
+
+    def __init__(self, members: Sequence[Members]) -> None:
+        self.members = tuple(members)
+
+    @property
+    def has_law(self) -> bool:
+        """Whether a law has a say."""
+        return any(member.has_law for member in self.members)
+
+    @property
+    def noise(self) -> float:
+        """Variance of a single measurement."""
+        return float(sum(m.weights @ m.noise for m in self.members))
+
+    def at(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Mean and variance [m] without noise."""
+        mean, variance, weights = self.parts(rows)
+        middle = weights @ mean
+        return middle, np.asarray(weights @ (variance + np.square(mean - middle)))
+
+    def parts(self, rows: Rows) -> tuple[Floats, Floats, Floats]:
+        """Mean and variance of each draw [K, m], with its weight [K]."""
+        found = [member.at(rows) for member in self.members]
+        weights = np.concatenate([member.weights for member in self.members])
+        return np.vstack([mean for mean, _ in found]), np.vstack([variance for _, variance in found]), weights
+
+    def gain(self, tested: Rows, rows: Rows) -> Floats:
+        """By how much a measurement of each of `rows` [m] lowers the mean variance of the `tested`."""
+        mean, variance, weights = self.parts(rows)
+        at_tested = self.parts(tested)[0]
+        within = sum(np.einsum("k,ktm->tm", member.weights, member.between(tested, rows)) for member in self.members)
+        away, also = mean - weights @ mean, at_tested - weights @ at_tested
+        covariance = within + (weights[:, None] * also).T @ away
+        total = weights @ (variance + np.square(away)) + self.noise
+        return np.asarray(np.square(covariance).mean(0) / total)
+
+    def ahead(self, rows: Rows) -> Mixture:
+        """Itself, once the candidates `rows` will have brought what is expected of them."""
+        if len(rows):
+            expected = self.at(rows)[0]
+            for member in self.members:
+                member.ahead(rows, expected)
+        return self

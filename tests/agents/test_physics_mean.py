@@ -7,10 +7,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
 
 from agents.bayesian.physics_mean import PhysicsGaussianProcess
-from agents.bayesian.physics_mean_belief import Data, Predicting, Rival, believed
-from agents.bayesian.physics_mean_fit import JointPosterior, MeanFunction, Mode, modes
+from agents.bayesian.physics_mean_belief import Belief, Members, Mixture, draws_for
+from agents.bayesian.physics_mean_hypothesis import Hypothesis, MeanFunction, Space, unit_of
+from agents.bayesian.physics_mean_sampling import LateError, after, before_any_value
 from agents.check import CHECKS, Trial
 from agents.protocol import AgentError, Decision, Problem, Transition
 from physics_priors.laws import FadingSignal, IsingOrder, PulseSwitching, Resonance, SchottkyEmission
@@ -36,94 +39,165 @@ def test_it_passes_the_public_suite(name, one):
     one(TRIALS[name])
 
 
-def data(count: int, truth=RIGHT, seed=0) -> Data:
+EVERYWHERE = np.arange(len(V))
+
+
+def data(count: int, truth=RIGHT, seed=0):
+    """Candidates [n] and noisy values [n] at them."""
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(V), count, replace=False)
-    values = truth[rows] + 0.1 * rng.normal(size=count)
-    return Data(UNIT, NAMES, rows, values, float(values.mean()), float(values.std()))
+    return rows, truth[rows] + 0.1 * rng.normal(size=count)
 
 
-def joint(given: Data) -> JointPosterior:
-    mean = MeanFunction(LAW, V, 1.0)
-    inputs = given.inputs[given.rows]
-    return JointPosterior(inputs, given.values / given.scale, NAMES, mean, given.rows, given.scale)
+def hypothesis(law=LAW, inputs=UNIT, names=NAMES, location=0.0, unit=1.0) -> Hypothesis:
+    mean = None if law is None else MeanFunction(law, V, 1.0)
+    return Hypothesis(mean, Space(inputs, names, location, unit))
 
 
-def test_the_gradient_is_that_of_the_value():
-    posterior = joint(data(12))
-    at = posterior.start.copy()
-    at = np.concatenate([at, [0.3, -0.2]]) + 0.1
-    gradient = posterior(at)[1]
-    numeric = [(posterior(at + 1e-5 * e)[0] - posterior(at - 1e-5 * e)[0]) / 2e-5 for e in np.eye(len(at))]
-    np.testing.assert_allclose(gradient, numeric, rtol=2e-4, atol=1e-7)
+def drawn(one: Hypothesis, count: int, seed=0):
+    return one.drawn(count, np.random.default_rng(seed))
 
 
-def test_the_likelihood_is_that_of_a_normal_distribution():
-    from scipy.stats import multivariate_normal
-
-    given = data(9)
-    posterior = joint(given)
-    at = np.concatenate([posterior.start, [0.3, -0.2]])
-    mode = Mode(np.exp(at[:1]), np.exp(at[1]), np.exp(at[2]), at[3], at[4:], 0.0)
-    model = Predicting(given, Rival(MeanFunction(LAW, V, 1.0), mode, 1.0))
-    covariance = model._signal(given.rows, given.rows) + mode.noise * np.eye(9)
-    left = given.values / given.scale - MeanFunction(LAW, V, 1.0).at(at[None, 4:], given.rows)[0] / given.scale
-    expected = multivariate_normal(np.zeros(9), covariance).logpdf(left)
-    prior = 0.5 * (at[4:] @ at[4:])
-    assert -9 * posterior(at)[0] == pytest.approx(expected - prior, rel=1e-6)
+def followed(one: Hypothesis, rows, values, seed=0, count=256):
+    """Draws led from value to value."""
+    rng = np.random.default_rng(seed)
+    draws = before_any_value(one, count, rng)
+    for known in range(len(rows)):
+        draws = after(draws, one, rows[: known + 1], values[: known + 1], known, rng, np.inf)
+    return draws
 
 
-def curvature_of(posterior: JointPosterior, at: np.ndarray) -> np.ndarray:
-    """Second derivatives of minus the log posterior by z."""
-    count, steps = len(posterior.values), 1e-4 * np.eye(len(at))[-2:]
-    return np.array([(posterior(at + e)[1] - posterior(at - e)[1])[-2:] * count / 2e-4 for e in steps])
+@pytest.mark.parametrize("law", [LAW, None], ids=["law", "none"])
+def test_the_likelihood_is_that_of_a_normal_distribution(law):
+    one, (rows, values) = hypothesis(law, location=-9.0), data(9)
+    u = drawn(one, 5)
+    found = one.log_densities(u, rows, values)
+    lengthscales, signal, noise = one.process(u)
+    for k in range(5):
+        distance = np.sqrt(5.0) * np.abs(UNIT[rows] - UNIT[rows].T) / lengthscales[k]
+        matern = (1 + distance + distance**2 / 3) * np.exp(-distance)
+        covariance = signal[k] * (1.0 + matern) + (noise[k] + 1e-10 * signal[k]) * np.eye(9)
+        mean = np.full(9, -9.0) if law is None else LAW.mean(one.mean.theta(u[[k], :2]), V[rows])[0]
+        expected = multivariate_normal(mean, covariance).logpdf(values)
+        assert found[k].sum() == pytest.approx(expected, rel=1e-6, abs=1e-6)
+        first = multivariate_normal(mean[:4], covariance[:4, :4]).logpdf(values[:4])
+        assert found[k, :4].sum() == pytest.approx(first, rel=1e-6, abs=1e-6)
 
 
-def test_laplace_is_the_evidence_of_what_is_nearly_normal():
-    """With process and constant held by narrow priors, the evidence over z is an integral that can be done."""
-    posterior = joint(data(25))
-    (mode, *_) = modes(posterior, np.random.default_rng(0))
-    own = np.log([*mode.lengthscales, mode.signal, mode.noise])
-    at = np.concatenate([own, [mode.constant], mode.z])
-    count, size = len(posterior.values), 2
+def test_axes_have_main_effects_and_patches_do_not():
+    grid = np.stack(np.meshgrid(np.linspace(0, 1, 3), np.linspace(0, 1, 3)), axis=-1).reshape(-1, 2)
+    far = np.array([[0.01, 0.01]])
+    by_axis = hypothesis(None, grid, ("position_0", "position_1")).covariance(
+        far, np.ones(1), EVERYWHERE[:9], EVERYWHERE[:9]
+    )[0]
+    assert by_axis[0, 0] == pytest.approx(2.0)
+    assert by_axis[0, 1] == pytest.approx(1.0)  # the same row: what the row has in common, and the constant
+    assert by_axis[0, 4] == pytest.approx(0.5)  # the constant
+    patch = hypothesis(None, grid, ("patch_0", "patch_1")).covariance(far, np.ones(1), EVERYWHERE[:9], EVERYWHERE[:9])[
+        0
+    ]
+    assert patch[0, 1] == pytest.approx(1.0)
+    assert patch[0, 4] == pytest.approx(1.0)
+    assert np.linalg.eigvalsh(by_axis).min() > 0
 
-    def density(a: float, b: float) -> float:
-        return float(np.exp(-count * (posterior(np.concatenate([at[:-2], [a, b]]))[0] - posterior(at)[0])))
 
-    widths = np.sqrt(np.diag(np.linalg.inv(curvature_of(posterior, at))))
-    axes = [z + 5 * width * np.linspace(-1, 1, 21) for z, width in zip(mode.z, widths, strict=True)]
-    exact = sum(density(a, b) for a in axes[0] for b in axes[1]) * np.prod([axis[1] - axis[0] for axis in axes])
-    laplace = (2 * np.pi) ** (size / 2) / np.sqrt(np.linalg.det(curvature_of(posterior, at)))
-    assert laplace == pytest.approx(exact, rel=0.1)
+def test_draws_of_the_prior_follow_its_density():
+    one = hypothesis()
+    u = drawn(one, 200_000)[:, 0]
+    grid = np.linspace(-12.0, 12.0, 4801)
+    table = np.zeros((len(grid), one.size))
+    table[:, 0] = grid
+    density = np.exp(one.log_prior(table) - one.log_prior(np.zeros((1, one.size))))
+    density /= density.sum() * (grid[1] - grid[0])
+    for edge in (0.5, 1.0, 2.0, 3.0):
+        inside = density[np.abs(grid) < edge].sum() * (grid[1] - grid[0])
+        assert (np.abs(u) < edge).mean() == pytest.approx(inside, abs=5e-3)
 
 
-def test_a_linear_law_is_predicted_as_by_bayesian_regression():
-    """Schottky's law is linear in z: law and residual together are one Gaussian process with a known kernel."""
-    given, mean = data(14), MeanFunction(LAW, V, 1.0)
-    mode = Mode(np.array([0.3]), 0.05, 0.02, 0.0, np.zeros(2), 0.0)
-    model = Predicting(given, Rival(mean, mode, 1.0))
-    everywhere = np.arange(len(V))
-    said, slope = mean.linear(np.zeros(2), everywhere)
-    kernel = given.scale**2 * model._signal(everywhere, everywhere) + slope @ slope.T
-    noisy = kernel[np.ix_(given.rows, given.rows)] + given.scale**2 * mode.noise * np.eye(14)
-    gain = np.linalg.solve(noisy, kernel[given.rows]).T
-    expected = said + gain @ (given.values - said[given.rows])
-    variance = np.diag(kernel - gain @ kernel[given.rows])
-    found = model.at(everywhere)
-    np.testing.assert_allclose(found[0], expected, rtol=1e-6)
-    np.testing.assert_allclose(found[1], variance, rtol=1e-4, atol=1e-8)
-    np.testing.assert_allclose(np.diag(model.between(everywhere, everywhere)), found[1], rtol=1e-6, atol=1e-9)
+def test_the_evidence_is_that_of_importance_sampling_from_the_prior():
+    """Of few values the prior itself is a fair proposal, and the mean likelihood over its draws the evidence."""
+    one, (rows, values) = hypothesis(), data(3)
+    likelihood = one.log_densities(drawn(one, 100_000, seed=5), rows, values).sum(-1)
+    exact = logsumexp(likelihood) - np.log(len(likelihood))
+    found = np.array([followed(one, rows, values, seed).log_evidence for seed in range(12)])
+    assert logsumexp(found) - np.log(len(found)) == pytest.approx(exact, abs=0.25)
+    assert np.std(found) < 0.5
+
+
+def test_a_linear_law_is_inferred_as_by_bayesian_regression():
+    """With process and noise held, Schottky's law is linear and its posterior known, but for the prior's wide part."""
+    one, (rows, values) = hypothesis(), data(25)
+    draws = followed(one, rows, values, count=512)
+    u = draws.even(512, np.random.default_rng(1))
+    lengthscales, signal, noise = (each.mean(0, keepdims=True) for each in one.process(u))
+    kernel = one.covariance(lengthscales, signal, rows, rows)[0] + noise[0] * np.eye(25)
+    slope = np.stack([np.ones(25), np.sqrt(V[rows, 0])], axis=-1)
+    precision = slope.T @ np.linalg.solve(kernel, slope) + np.diag([1 / 4.0, 1.0])
+    middle = np.linalg.solve(precision, slope.T @ np.linalg.solve(kernel, values) + np.array([-11.0 / 4.0, 1.0]))
+    theta = one.mean.theta(u[:, :2])
+    spread = np.sqrt(np.diag(np.linalg.inv(precision)))
+    assert np.all(np.abs(theta.mean(0) - middle) < 0.5 * spread)
+    assert np.all(np.abs(np.log(theta.std(0) / spread)) < 0.4)
+
+
+def test_both_of_two_modes_are_kept():
+    """A resonance seen from its foot may lie on either side; the prior knows nothing of which."""
+    f = np.linspace(2.5e5, 4.5e5, 201)[:, None]
+    law = Resonance((3.5e5, 4e4), (80.0, 1.05), (1.0, 1.05))
+    one = Hypothesis(MeanFunction(law, f, 1.0), Space((f - 2.5e5) / 2e5, NAMES, 0.0, 10.0))
+    at = np.array([100])  # 3.5e5
+    draws = followed(one, at, np.array([8.0]), count=1024)
+    side = np.sign(draws.even(1024, np.random.default_rng(0))[:, 0])
+    assert 0.3 < (side > 0).mean() < 0.7
+
+
+def test_a_draw_is_predicted_with_as_by_the_exact_process():
+    one, (rows, values) = hypothesis(), data(14)
+    u = drawn(one, 3)
+    found = Members(one, u, 1.0, rows, values)
+    lengthscales, signal, noise = one.process(u)
+    kernel = one.covariance(lengthscales, signal, EVERYWHERE, EVERYWHERE)
+    for k in range(3):
+        noisy = kernel[k][np.ix_(rows, rows)] + (noise[k] + 1e-10 * signal[k]) * np.eye(14)
+        gain = np.linalg.solve(noisy, kernel[k][rows]).T
+        said = LAW.mean(one.mean.theta(u[[k], :2]), V)[0]
+        mean, variance = (each[k] for each in found.at(EVERYWHERE))
+        np.testing.assert_allclose(mean, said + gain @ (values - said[rows]), rtol=1e-6)
+        np.testing.assert_allclose(variance, np.diag(kernel[k] - gain @ kernel[k][rows]), rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(np.diag(found.between(EVERYWHERE, EVERYWHERE)[k]), variance, rtol=1e-5, atol=1e-7)
+
+
+def test_the_gain_is_that_of_the_joint_covariance():
+    """With one draw nothing but the process's covariance is left; with several their differences count as well."""
+    one, (rows, values) = hypothesis(), data(10)
+    tested, free = np.arange(0, 120, 7), np.arange(1, 120, 5)
+    single = Members(one, drawn(one, 1), 1.0, rows, values)
+    covariance, variance = single.between(tested, free)[0], single.at(free)[1][0]
+    expected = np.square(covariance).mean(0) / (variance + single.noise[0])
+    np.testing.assert_allclose(Mixture([single]).gain(tested, free), expected, rtol=1e-9)
+    many = Mixture([Members(one, drawn(one, 40), 1.0, rows, values)])
+    mean, inside, weights = many.parts(free)
+    assert np.all(many.at(free)[1] >= weights @ inside)
+    assert np.all(many.gain(tested, free) > 0)
+    assert mean.shape == (40, len(free))
 
 
 def test_pending_measurements_keep_the_mean_and_take_variance():
-    given = data(10)
-    mode = Mode(np.array([0.3]), 0.05, 0.02, 0.0, np.zeros(2), 0.0)
-    rival = Rival(MeanFunction(LAW, V, 1.0), mode, 1.0)
-    everywhere = np.arange(len(V))
-    before, after = Predicting(given, rival), Predicting(given, rival).ahead(np.array([5, 90]))
-    np.testing.assert_allclose(after.at(everywhere)[0], before.at(everywhere)[0], rtol=1e-5)
-    assert np.all(after.at(everywhere)[1] <= before.at(everywhere)[1] + 1e-9)
-    assert after.at(np.array([5]))[1] < 0.9 * before.at(np.array([5]))[1]
+    one, (rows, values) = hypothesis(), data(10)
+    u = followed(one, rows, values).even(64, np.random.default_rng(0))
+    mixture, ahead = (Mixture([Members(one, u, 1.0, rows, values)]) for _ in range(2))
+    pending = np.array([5, 90])
+    ahead.ahead(pending)
+    (mean, variance), (later, less) = mixture.at(EVERYWHERE), ahead.at(EVERYWHERE)
+    assert np.all(np.abs(later - mean) < 0.5 * np.sqrt(variance))
+    assert less.mean() < 0.95 * variance.mean()
+    assert np.all(less[pending] < 0.9 * variance[pending])
+
+
+def test_a_deadline_cuts_the_moves():
+    one, (rows, values) = hypothesis(), data(10)
+    with pytest.raises(LateError):
+        after(before_any_value(one, 64, np.random.default_rng(0)), one, rows, values, 0, np.random.default_rng(0), 0.0)
 
 
 def played(truth, steps=14, seed=0, objective="map", **options):
@@ -202,10 +276,50 @@ def test_a_law_without_a_value_at_some_candidates_is_refused():
 
 
 def test_values_that_nothing_fits_are_refused_in_one_line():
-    given = data(5)
-    given = Data(given.inputs, given.names, given.rows, given.values * np.nan, 0.0, 1.0)
+    rows, values = data(5)
+    belief = Belief((hypothesis(), hypothesis(None)), (0.5, 0.5), 0)
+    belief.learn(rows, values * np.nan)
     with pytest.raises(AgentError, match="neither a law nor a plain"):
-        believed(given, (MeanFunction(LAW, V, 1.0), None), np.array([0.5, 0.5]), np.random.default_rng(0))
+        belief.rivals()
+
+
+def test_every_third_choice_is_made_without_the_law():
+    agent, _ = played(RIGHT, steps=4, acquisition="integrated_variance")
+    said = []
+    for step in range(4, 13):
+        decision = agent.act({})
+        said.append("doubting" in decision.figures)
+        assert decision.figures["prior_share"] > 0.5
+        value = float(RIGHT[decision.candidate])
+        agent.tell(Transition(step + 1, decision, value, np.ones(step + 1, bool), 0.0, {}))
+    assert said == [step % 3 == 0 for step in range(4, 13)]
+    never, _ = played(RIGHT, steps=6, acquisition="integrated_variance", doubt_every=0)
+    assert "doubting" not in never.act({}).figures
+
+
+def test_values_rejected_later_are_forgotten():
+    """What was learned from a value that no longer stands is not kept: as if it had never been told."""
+    kept, _ = played(RIGHT, steps=8, doubt_every=0)
+    decision = kept.act({})
+    accepted = np.ones(9, bool)
+    accepted[5] = False
+    kept.tell(Transition(9, decision, -10.0, accepted, 0.0, {}))
+    fresh = PhysicsGaussianProcess(LAW, seeds=3, doubt_every=0)
+    fresh.begin(kept.problem, kept.seed)
+    fresh.restore(kept.state())
+    np.testing.assert_array_equal(kept.predict().mean, fresh.predict().mean)
+
+
+def test_units_are_the_laws_unless_values_say_otherwise():
+    assert unit_of(1.0, 2.5) == 2.5
+    assert unit_of(1.0, 1e6) == 10.0
+    assert unit_of(1.0, 1e-6) == 0.1
+    assert unit_of(3.0, float("nan")) == 3.0
+
+
+def test_fewer_draws_predict_where_many_would_take_long():
+    assert draws_for(16, 200) == 64
+    assert draws_for(200, 20_000) == 8
 
 
 def test_values_all_alike_and_absurd_scales_are_survived():
@@ -225,15 +339,12 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("law", "x"), PLACES, ids=[law.name for law, _ in PLACES])
-def test_the_slope_of_every_law_is_that_of_its_values(law, x):
+def test_every_law_has_a_value_and_a_spread_wherever_its_prior_leads(law, x):
     mean, rows = MeanFunction(law, x, 1.0), np.arange(len(x))
-    z = np.random.default_rng(0).normal(size=(50, mean.count))
+    z = 2.0 * np.random.default_rng(0).normal(size=(200, mean.count))
     assert np.isfinite(mean.at(z, rows)).all()
-    for one in z[:5]:
-        said, slope = mean.linear(one, rows)
-        step = 1e-3 * np.ones(mean.count)
-        moved = (mean.at((one + step)[None], rows) - mean.at((one - step)[None], rows))[0] / 2
-        np.testing.assert_allclose(moved, slope @ step, atol=2e-4 * max(1.0, np.abs(said).max()))
+    assert mean.spread(rows) > 0
+    np.testing.assert_array_equal(MeanFunction(law, x, -1.0).at(z, rows), -mean.at(z, rows))
 
 
 def test_laws_in_closed_form():
