@@ -179,9 +179,10 @@ class CandidatePosterior:
 
     def highest(self, rows: NDArray[np.int64]) -> float:
         """The highest mean among candidates `rows` [m], seen or not, m >= 1."""
+        rows = np.unique(rows)
         known = np.isin(rows, self.seen)
         means = [self.mean()[np.searchsorted(self.seen, rows[known])]] if known.any() else []
-        means += [self.at(rows[~known])[0]] if not known.all() else []
+        means += [self.at(part)[0] for part in parts(rows[~known])]
         return max(float(mean.max()) for mean in means)
 
     def _mean_of(self, sums: torch.Tensor) -> torch.Tensor:

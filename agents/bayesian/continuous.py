@@ -16,6 +16,7 @@ from agents.bayesian.checked import must_be_one_of
 from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
 from agents.bayesian.quick_model import quick_model
 from agents.bayesian.surrogate import location_and_scale, one_thread, standardised
+from agents.bayesian.thinning import spread_over
 from agents.options import Box
 from agents.protocol import AgentError, Decision, Observation, Problem
 from agents.remembering import Remembering
@@ -31,6 +32,8 @@ _WORDS = {
 }
 _WORDS_OF_MINIMUM = _WORDS | {"upper_confidence_bound": "lowest lower confidence bound"}
 _MOST_AXES = 20
+_MOST_VALUES = 1000
+"""Values that are learned from: of more, so many spread evenly over the steps."""
 _SEARCH_S = 0.1
 """Time set aside for the search before it was ever measured [s]."""
 
@@ -98,7 +101,9 @@ class ContinuousGaussianProcess(Remembering):
     def _best(self, ahead: NDArray[np.float64], number: int, ends: float | None) -> Decision:
         from agents.bayesian.fitting import fit
 
-        inputs, values = self._inputs()[self.usable], self._sign * self.values[self.usable]
+        some = np.flatnonzero(self.usable)
+        some = some[spread_over(len(some), _MOST_VALUES)]
+        inputs, values = self._inputs()[some], self._sign * self.values[some]
         self._location, self._scale = location_and_scale(values)
         targets = standardised(values)
         left = None if ends is None else ends - time.monotonic() - self._search_s

@@ -20,6 +20,7 @@ from agents.bayesian.noise import Noise, fit_with_noise, noise_factors
 from agents.bayesian.spending import Unit, foreseen
 from agents.bayesian.surrogate import one_thread, standardised
 from agents.bayesian.terms import Terms
+from agents.bayesian.thinning import MOST, conditioned_on, spread_over
 from agents.bayesian.worth import DIVISIBLE, Choice, Situation, weighed, worth
 from agents.options import Options
 from agents.protocol import AgentError, Decision, Observation, Prediction, Problem, Transition
@@ -207,7 +208,7 @@ class GaussianProcess(CandidateSearch):
         found = None
         if timeout_s is None or timeout_s > 0:
             taken, values = self.learned_from()
-            some = np.unique(np.linspace(0, len(taken) - 1, _MOST_FITTED).round().astype(int))
+            some = spread_over(len(taken), _MOST_FITTED)
             taken, values = taken[some], values[some]
             inputs, names = self._features.inputs[taken], self._features.names
             found = fit_with_noise(self.noise, inputs, standardised(values), names, timeout_s)
@@ -223,14 +224,17 @@ class GaussianProcess(CandidateSearch):
     def _following(self, given: Hyperparameters) -> CandidatePosterior:
         """The model with all that was told; what was known when its hyper-parameters were fitted goes in at once."""
         at = self.told if self._kept is None or given is not self._kept[1] else self._kept[0]
-        return self._model.follow(*self.learned_from(), int(self.usable[:at].sum()), given, self._noise_factors(given))
+        taken, values = self.learned_from()
+        some, block = conditioned_on(max(1, int(self.usable[:at].sum())), len(taken), MOST)
+        return self._model.follow(taken[some], values[some], block, given, self._noise_factors(given, some))
 
-    def _noise_factors(self, given: Hyperparameters) -> NoiseFactors | None:
+    def _noise_factors(self, given: Hyperparameters, some: NDArray[np.int64]) -> NoiseFactors | None:
+        """Of the usable values `some` [m], and of coming ones; None where all noise is equal."""
         if given.excess is None:
             return None
-        return noise_factors(
-            self.noise, given.excess, self.taken, self.usable, self._features.inputs, self._features.names
-        )
+        told, inputs, names = self.taken, self._features.inputs, self._features.names
+        factors = noise_factors(self.noise, given.excess, told, self.usable, inputs, names)
+        return replace(factors, told=factors.told[some])
 
     # The decision
 

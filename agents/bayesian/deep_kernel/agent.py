@@ -18,12 +18,15 @@ from agents.bayesian.deep_kernel.sampling import Chains, moved
 from agents.bayesian.deep_kernel.seeing import seen
 from agents.bayesian.features import Kind
 from agents.bayesian.surrogate import one_thread, standardised
+from agents.bayesian.thinning import conditioned_on
 from agents.bayesian.worth import worth_of_moments
 from agents.options import Options
 from agents.protocol import AgentError, Decision, Observation, Prediction, Problem, Transition
 from physics_priors.bounds import Bounds
 
 _LEARNING = 0xDEE9
+_MOST = 1000
+"""Values that the posterior of each member is conditioned on at once, as `thinning` has it."""
 
 
 class DeepKernel(CandidateSearch):
@@ -188,7 +191,9 @@ class DeepKernel(CandidateSearch):
                 seed=self.seed,
                 tested=self.tested(),
             )
-        return self._model_now.follow(*self.learned_from(), int(self.usable[: self._at].sum()))
+        taken, values = self.learned_from()
+        some, block = conditioned_on(max(1, int(self.usable[: self._at].sum())), len(taken), _MOST)
+        return self._model_now.follow(taken[some], values[some], block)
 
     def _best(self, free: NDArray[np.int64], model: Ensemble, ahead: NDArray[np.int64]) -> Decision:
         taken, _ = self.learned_from()

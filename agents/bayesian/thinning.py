@@ -1,0 +1,25 @@
+"""Of very many values, those that a posterior is conditioned on, so that its time and memory are bounded."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST = 3000
+"""Values that one exact Gaussian process is conditioned on at once; a quarter more may follow."""
+
+
+def spread_over(count: int, most: int) -> NDArray[np.int64]:
+    """`most` of `count` values, evenly spread over the order in which they came; all where there are no more."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def conditioned_on(block: int, count: int, most: int) -> tuple[NDArray[np.int64], int]:
+    """Which of `count` values to condition on, in order, and how many of them at once.
+
+    All, where there are no more than `most`. Of the first `block` >= 1, which go in at once, `most` that are evenly
+    spread; of those told since, which follow one by one, the last quarter of `most`.
+    """
+    first = spread_over(block, most)
+    since = np.arange(max(block, count - most // 4) if count > most else block, count)
+    return np.concatenate([first, since]), len(first)
