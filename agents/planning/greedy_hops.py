@@ -37,7 +37,7 @@ class GreedyHops(Remembering):
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
     ) -> Decision:
         now = situation(observation)
-        way = now.neighbours_nm[now.wanted]
+        way = now.wanted_nm
         far = float(np.hypot(*now.target_nm)) / BOND_NM
         reason = f"towards the neighbour nearest to the target, which is {far:.1f} bonds away"
         return Decision(now.action(self.aim * way, self.dwell), reason, figures={"aim": self.aim})

@@ -1,11 +1,12 @@
 """A posterior over the law of silicon's hops: exact in the rate, with particles for where to aim and the rest.
 
-Given aim, width, offset and lean, a dwell multiplies the likelihood of the largest rate R by exp(-R e) for its exposure
-e = seconds times the sum of the law's factors, and by R times a factor for a stamped hop: the Poisson process whose
-conjugate is a gamma distribution. A hop that is only known to have been (censored) has 1 - exp(-R e) instead, which
-has no conjugate. So the rate lives on nodes that are even in its logarithm, where both are exact, and a prior may have
-any form. When few particles carry the posterior they are resampled and moved against all data (N. Chopin, Biometrika
-89, 539, 2002). Random numbers depend on the seed and on the number of updates only.
+Given aim, width, offset, lean, and how often silicon becomes fourfold and threefold again, a dwell is a stretch of a
+chain of two states (`hop_chain`) whose likelihood has a closed form: also for a hop of which only its having been is
+known, and for dwells in vain, which may be due to silicon that is fourfold. So the largest rate lives on nodes that
+are even in its logarithm, where all of it is exact and a prior may have any form; where silicon is always threefold the
+posterior is the gamma distribution of a Poisson process. When few particles carry the posterior they are resampled and
+moved against all data (N. Chopin, Biometrika 89, 539, 2002). Random numbers depend on the seed and the number of
+dwells only.
 """
 
 from __future__ import annotations
@@ -18,23 +19,32 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, ndtr
 
+from agents.planning.hop_chain import exposed, left
 from agents.planning.hop_prior import Account, rate_nodes
 from physics_priors.beam.hop import BOND_NM
 
 Floats = NDArray[np.float64]
+STAYED: Final = -1
+ASTRAY: Final = -2
+"""What stands for a neighbour where the silicon stayed, and where it went where no neighbour was."""
 _EDGE: Final = 1e-9
 _FAR_NM: Final = 10.0
 _MOVES: Final = 3
 _FEW: Final = 0.03
 """Of the particles: renewed when only as many carry the posterior."""
+_SAME_NM: Final = 0.006
+"""Dwells in vain whose beams are no farther apart are taken as one."""
+_UNSEEN: Final = 0.002
+"""Chance that silicon becomes fourfold between a hop and the next dwell."""
+PROBE_BONDS: Final = 0.334
+"""Standard deviation of the probe, FWHM 0.11 nm: the beam makes silicon fourfold by hitting the carbon beside it."""
 
 
 @dataclass(frozen=True)
 class Dwell:
     """What one dwell showed: beam_nm [2] and neighbours_nm [k, 2] from the silicon, how long, and which neighbour.
 
-    `to` is -1 where the silicon stayed and -2 where it went where no neighbour was. Without `stamped`, a hop came at
-    some instant of `seconds`.
+    `to` is `STAYED`, `ASTRAY` or a neighbour. Without `stamped`, a hop came at some instant of `seconds`.
     """
 
     beam_nm: Floats
@@ -51,18 +61,22 @@ class Dwell:
 
 
 class HopBelief:
-    """See the module's text; `data` [m, 11] are the dwells so far, `shape` [n, 6] the particles: all but the rate."""
+    """See the module's text; `data` [m, 11] are the dwells so far, `shape` [n, 8] the particles: all but the rate."""
 
     def __init__(self, accounts: Sequence[Account], particles: int, seed: int, nodes: int = 32) -> None:
         self._accounts, self.seed = tuple(accounts), seed
         self.rate = rate_nodes(nodes)
         """[nodes] 1/s"""
         self.kind = np.repeat(np.arange(len(accounts)), -(-particles // len(accounts)))
-        self.z = np.random.default_rng([seed, 0]).normal(size=(len(self.kind), 6))
+        self.z = np.random.default_rng([seed, 0]).normal(size=(len(self.kind), 8))
         self.shape = self._shapes(self.z)
         self.log_weight = self._prior()
         """[n, nodes], not normalised."""
+        self.folded = np.full(self.log_weight.shape, _UNSEEN)
+        """Chance [n, nodes] that the silicon is fourfold now."""
         self.data = np.empty((0, 11))
+        self._joined = np.empty((0, 11))
+        """The same with dwells in vain taken together."""
 
     def learn(self, dwell: Dwell) -> None:
         """Take a dwell in."""
@@ -71,21 +85,44 @@ class HopBelief:
     def take(self, row: Floats) -> None:
         """The same, of a row of `data`."""
         self.data = np.vstack([self.data, row])
-        self.log_weight = self.log_weight + _log_likelihood(self.shape, self.rate, row[None])
+        added = self._joining(row)
+        gain, self.folded = _after(self.shape, self.rate, self.folded, added)
+        self.log_weight = self.log_weight + gain
         of_shape = self._of_shape()
         if 1.0 / np.square(of_shape).sum() < _FEW * len(of_shape):
             self._renew(of_shape)
 
     def draws(self, uniforms: Floats) -> Floats:
-        """Equally likely parameters [m, 7], in the order of `hop_prior.NAMES`, for uniforms [m]."""
+        """Equally likely parameters [m, 9], in the order of `hop_prior.NAMES`, and last [m, 10] whether the silicon is
+        fourfold, for uniforms [m]."""
         weight = _normalised(self.log_weight)
-        place = np.searchsorted(np.cumsum(weight.ravel()), uniforms)
-        particle, node = np.unravel_index(np.minimum(place, weight.size - 1), weight.shape)
-        return np.column_stack([self.rate[node], self.shape[particle]])
+        edges = np.cumsum(weight.ravel())
+        place = np.minimum(np.searchsorted(edges, uniforms), weight.size - 1)
+        particle, node = np.unravel_index(place, weight.shape)
+        within = (edges[place] - uniforms) / np.maximum(weight.ravel()[place], _EDGE**2)
+        fourfold = np.clip(within, 0.0, 1.0) < self.folded.ravel()[place]
+        return np.column_stack([self.rate[node], self.shape[particle], fourfold])
 
     def probability(self, account: int) -> float:
         """Posterior probability of an account."""
         return float(self._of_shape()[self.kind == account].sum())
+
+    def fourfold(self) -> float:
+        """Posterior probability that the silicon is fourfold now."""
+        return float((_normalised(self.log_weight) * self.folded).sum())
+
+    def _joining(self, row: Floats) -> Floats:
+        """Put a dwell beside the others; the row that it adds, in the place of the one that it goes on from."""
+        latest = self._joined[-1].copy() if len(self._joined) else None
+        if latest is None or latest[9] != STAYED or np.abs(latest[:8] - row[:8]).max() > _SAME_NM:
+            self._joined = np.vstack([self._joined, row])
+            return row
+        added = np.concatenate([latest[:8], row[8:]])
+        if row[9] == STAYED or row[10]:
+            self._joined[-1] = np.concatenate([latest[:8], [latest[8] + row[8]], row[9:]])
+        else:
+            self._joined = np.vstack([self._joined, added])
+        return added
 
     def _prior(self) -> Floats:
         """Log weights [n, nodes] before any data: each account's probability, shared out among its particles."""
@@ -99,23 +136,31 @@ class HopBelief:
     def _renew(self, weight: Floats) -> None:
         """Resample, then move by Metropolis steps against all data; a particle keeps its kind."""
         rng = np.random.default_rng([self.seed, len(self.data)])
-        step = 2.38 / np.sqrt(6.0) * np.sqrt(weight @ np.square(self.z - weight @ self.z) + 1e-6)
+        step = 2.38 / np.sqrt(8.0) * np.sqrt(weight @ np.square(self.z - weight @ self.z) + 1e-6)
         places = (np.arange(len(weight)) + rng.uniform()) / len(weight)
         kept = np.minimum(np.searchsorted(np.cumsum(weight), places), len(weight) - 1)
         self.kind, self.z = self.kind[kept], self.z[kept]
         self.shape = self._shapes(self.z)
         prior = self._rate_prior()
-        fit = prior + _log_likelihood(self.shape, self.rate, self.data)
+        fit, self.folded = self._fit(self.shape, prior)
         score = logsumexp(fit, axis=1) - 0.5 * np.square(self.z).sum(-1)
         for _ in range(_MOVES):
             tried = self.z + step * rng.normal(size=self.z.shape)
             shape = self._shapes(tried)
-            new_fit = prior + _log_likelihood(shape, self.rate, self.data)
+            new_fit, folded = self._fit(shape, prior)
             new = logsumexp(new_fit, axis=1) - 0.5 * np.square(tried).sum(-1)
             taken = np.log(rng.uniform(size=len(new))) < new - score
-            self.z[taken], self.shape[taken] = tried[taken], shape[taken]
+            self.z[taken], self.shape[taken], self.folded[taken] = tried[taken], shape[taken], folded[taken]
             fit[taken], score[taken] = new_fit[taken], new[taken]
         self.log_weight = fit - logsumexp(fit, axis=1, keepdims=True)
+
+    def _fit(self, shape: Floats, prior: Floats) -> tuple[Floats, Floats]:
+        """Log posterior [n, nodes] of all data, not normalised, and the chance of being fourfold now."""
+        fit, folded = prior.copy(), np.full(prior.shape, _UNSEEN)
+        for row in self._joined:
+            gain, folded = _after(shape, self.rate, folded, row)
+            fit += gain
+        return fit, folded
 
     def _rate_prior(self) -> Floats:
         """Log probability [n, nodes] of the rates, given the particles' accounts."""
@@ -132,7 +177,7 @@ class HopBelief:
 
 
 def factors(shape: Floats, beam_nm: Floats, neighbours_nm: Floats) -> Floats:
-    """Rates over the largest one [n, m, k] for shapes [n, 6], beams [m, 2] and neighbours [m or 1, k, 2]."""
+    """Rates over the largest one [n, m, k] for shapes [n, 8], beams [m, 2] and neighbours [m or 1, k, 2]."""
     aim, width = shape[:, 0, None, None], shape[:, 1, None, None]
     out = np.zeros((len(shape), len(beam_nm), neighbours_nm.shape[1]))
     for axis in (0, 1):
@@ -142,24 +187,30 @@ def factors(shape: Floats, beam_nm: Floats, neighbours_nm: Floats) -> Floats:
     return np.asarray(np.exp(lean - out / (2.0 * width**2)))
 
 
-def _log_likelihood(shape: Floats, rate: Floats, data: Floats) -> Floats:
-    """[n, nodes] of dwells [m, 11]."""
-    near, seconds = data[:, 2:8].reshape(-1, 3, 2), data[:, 8]
-    to, stamped = data[:, 9].astype(np.int64), np.greater(data[:, 10], 0.0)
-    near_there = np.all(np.abs(near) < 0.5 * _FAR_NM, axis=-1)
-    rates = factors(shape, data[:, :2], np.where(near_there[..., None], near, 0.0)) * near_there
-    total = rates.sum(-1)
-    seen = np.flatnonzero(np.logical_or(to == -1, stamped))
-    out = -(total[:, seen] @ seconds[seen])[:, None] * rate
-    named = np.flatnonzero(to >= 0)
-    own = np.take_along_axis(rates[:, named], to[None, named, None], axis=2)[..., 0]
-    score = np.log(np.maximum(own, 1e-300))
-    late = np.flatnonzero(np.logical_not(stamped)[named])
-    score[:, late] -= np.log(np.maximum(total[:, named][:, late], 1e-300))
-    out += score.sum(1)[:, None] + np.count_nonzero(stamped[named]) * np.log(rate)
-    for m in np.flatnonzero(np.logical_and(to != -1, np.logical_not(stamped))):
-        out += np.log(-np.expm1(-np.maximum(total[:, m, None] * rate * seconds[m], 1e-300)))
-    return np.asarray(out)
+def hits(shape: Floats, beam_nm: Floats, neighbours_nm: Floats) -> Floats:
+    """Electrons on each carbon beside the silicon [n, m, k], in units of a beam on it; arguments as above."""
+    out = np.zeros((len(shape), len(beam_nm), neighbours_nm.shape[1]))
+    for axis in (0, 1):
+        beam = beam_nm[None, :, None, axis] + shape[:, 2 + axis, None, None]
+        out += np.square((beam - neighbours_nm[None, :, :, axis]) / (PROBE_BONDS * BOND_NM))
+    return np.asarray(np.exp(-0.5 * out))
+
+
+def _after(shape: Floats, rate: Floats, folded: Floats, row: Floats) -> tuple[Floats, Floats]:
+    """Log likelihood [n, nodes] of a dwell [11], and the chance of being fourfold after it, from that before it."""
+    near, seconds, to = row[2:8].reshape(1, 3, 2), float(row[8]), int(row[9])
+    near = near[:, np.all(np.abs(near[0]) < 0.5 * _FAR_NM, axis=-1)]
+    shares = factors(shape, row[None, :2], near)[:, 0]
+    hop = shares.sum(-1)[:, None] * rate
+    struck = hits(shape, row[None, :2], near).sum(-1)
+    fold, unfold = shape[:, 6:7] * struck, shape[:, 7:8] * struck
+    if to == STAYED:
+        threefold, fourfold = left(hop, fold, unfold, folded, seconds)
+        chance = np.maximum(threefold + fourfold, 1e-300)
+        return np.log(chance), fourfold / chance
+    own = hop if to == ASTRAY else shares[:, to, None] * rate
+    there = left(hop, fold, unfold, folded, seconds)[0] if row[10] else exposed(hop, fold, unfold, folded, seconds)
+    return np.log(np.maximum(own * there, 1e-300)), np.full_like(folded, _UNSEEN)
 
 
 def _normalised(log_weight: Floats) -> Floats:

@@ -1,9 +1,10 @@
 """Where to park the beam and for how long: the most progress expected per second.
 
-A hop to a neighbour makes the way to the target one bond shorter or one longer. With the rates known, dwells repeated
-until one bond is gained take, on average, what one dwell takes over the progress that it is expected to bring: a
-renewal's reward (S. M. Ross, Applied Probability Models, 1970). Where the rates are uncertain, progress per second is
-averaged over draws of the posterior. That favours places which may turn out fast: a dwell in vain is soon noticed.
+With the law known, dwells repeated until one bond is gained take, on average, what one dwell takes over the progress
+that it is expected to bring: a renewal's reward (S. M. Ross, Applied Probability Models, 1970). Silicon that becomes
+fourfold costs the seconds until it is threefold again, which is progress lost at the best rate; to bring it back is
+progress gained. Where the law is uncertain, progress per second is averaged over draws of the posterior. That favours
+places which may turn out fast: a dwell in vain is soon noticed.
 """
 
 from __future__ import annotations
@@ -14,19 +15,37 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.planning.hop_belief import factors
+from agents.planning.hop_belief import PROBE_BONDS, factors, hits
+from agents.planning.hop_chain import Stay, stay
+from agents.planning.hop_routes import Surroundings, routes, vacancies_beside
 from agents.planning.hops import Situation
 from physics_priors.beam.hop import BOND_NM
 
 Floats = NDArray[np.float64]
 ALONG: Final = np.linspace(0.3, 1.2, 10)
 ACROSS: Final = np.linspace(-0.3, 0.3, 5)
-_LEAST: Final = 1e-300
+FILL: Final = -1
+TURN_BACK: Final = -2
+_SILICON: Final = (14.0 / 6.0) ** 1.6
+"""How much brighter silicon is than carbon, roughly."""
+_RISE: Final = 0.4
+"""Of the way from a carbon to the silicon: where the task's watch ends a dwell."""
+_LIKELY: Final = 0.7
+"""Chance of being fourfold from which on all neighbours are looked at: each of them brings silicon back."""
+_ASIDE: Final = 0.3
+"""What a vacancy costs that is not in the way, of one that is."""
+_LEAST_PACE: Final = 0.2
+"""Of what silicon hops at best: what threefold silicon is worth where no hop brings it nearer."""
+_FILLING_S: Final = 6.0
+"""How long the beam stays on a carbon that shall jump into a vacancy before one looks."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """beam_nm [2] from the silicon, which of the dwells, bonds gained per second, and the neighbour that is meant."""
+    """beam_nm [2] from the silicon, which of the dwells, bonds gained per second, and the neighbour that is meant.
+
+    In the place of a neighbour, `FILL` where a carbon shall jump into a vacancy, `TURN_BACK` where a bond shall turn.
+    """
 
     beam_nm: Floats
     dwell: int
@@ -34,62 +53,106 @@ class Plan:
     towards: int
 
 
-def gains(now: Situation) -> Floats:
-    """By how many bonds a hop to each neighbour [k] shortens the shortest way to the target: 1 or -1.
+@dataclass(frozen=True)
+class Clock:
+    """dwells_s [d] that may be chosen, `between_s` lost with every one, and whether the trace ends them.
 
-    On a honeycomb a way is written in the three bonds u of a site, c1 u1 + c2 u2 + c3 u3, with whole numbers whose sum
-    is 0 or 1; it takes |c1| + |c2| + |c3| hops. Where the neighbours seen do not span it, the nearest counts.
+    `lost_s`: how often the beam throws out a carbon that it stands on [1/s]; `filling_s`: what a vacancy in the way
+    costs.
     """
-    ways = now.neighbours_nm[:3]
-    if len(ways) == 2:
-        ways = np.vstack([ways, -ways.sum(0)])
-    if len(ways) < 3:
-        return np.where(np.arange(len(now.neighbours_nm)) == now.wanted, 1.0, -1.0)
-    free = np.linalg.lstsq(np.vstack([ways.T, np.full(3, BOND_NM)]), np.append(now.target_nm, 0.0), rcond=None)[0]
-    whole = [np.round(free + s / 3.0) for s in (0, 1)]
-    off = [np.abs(free + s / 3.0 - w).sum() + 10.0 * abs(w.sum() - s) for s, w in zip((0, 1), whole, strict=True)]
-    count = whole[int(np.argmin(off))][: len(now.neighbours_nm)]
-    found = np.where(count >= 1, 1.0, -1.0)
-    if (found > 0).any():
-        return np.asarray(found)
-    return np.where(np.arange(len(now.neighbours_nm)) == now.wanted, 1.0, -1.0)
+
+    dwells_s: Floats
+    between_s: float
+    watched: bool
+    lost_s: float = 0.0
+    filling_s: float = 60.0
 
 
-def best(now: Situation, theta: Floats, dwells_s: Floats, between_s: float, watched: bool) -> Plan:
-    """The best place and dwell for equally likely parameters [n, 7], `between_s` being lost with every dwell."""
-    gain = gains(now)
-    places, towards = _places(now, gain)
-    rates = theta[:, 0, None, None] * factors(theta[:, 1:], places, now.neighbours_nm[None])
+def best(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Clock) -> Plan:
+    """The best place and dwell for equally likely parameters [n, 10], the last whether the silicon is fourfold.
+
+    `gain` and `risk` [k] are of the neighbours: bonds that a hop to it gains, and seconds that every second of the beam
+    on it will cost because it may leave.
+    """
+    places, towards = _places(now, gain, bool(theta[:, 9].mean() > _LIKELY))
+    found = worth(now, gain, risk, theta, clock, places).mean(0)
+    place, dwell = np.unravel_index(int(np.argmax(found)), found.shape)
+    return Plan(places[place], int(dwell), float(found[place, dwell]), int(towards[place]))
+
+
+def worth(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Clock, places: Floats) -> Floats:
+    """Bonds per second [n, places, dwells] of dwells at some places, for each of some parameters."""
+    shape, near = theta[:, 1:9], now.neighbours_nm[None]
+    rates = theta[:, 0, None, None] * factors(shape, places, near)
+    struck = hits(shape, places, near)
     under = np.argmin(np.square(places[:, None] - now.neighbours_nm).sum(-1), axis=1)
     own = rates[:, np.arange(len(places)), under]
-    total = rates.sum(-1)
-    progress = (rates @ gain) / np.maximum(total, _LEAST)
-    found = np.array([bonds_per_s(own, total, progress, s, between_s, watched).mean(0) for s in dwells_s])
-    dwell, place = np.unravel_index(int(np.argmax(found)), found.shape)
-    return Plan(places[place], int(dwell), float(found[dwell, place]), int(towards[place]))
+    total, progress = rates.sum(-1), rates @ gain
+    fold, unfold = shape[:, 6, None] * struck.sum(-1), shape[:, 7, None] * struck.sum(-1)
+    back_s = (1.0 + clock.between_s / clock.dwells_s.max()) / np.maximum(unfold.max(1), 1e-6)
+    longer = 1.0 + (struck @ risk)[..., None]
+    chain = total[..., None], fold[..., None], unfold[..., None]
+    steady, ends = seen_by_the_trace(shape, places, now.neighbours_nm[under]) if clock.watched else (True, False)
+    ended = np.where(ends, own, 0.0)
+    gained, lasts, still = _dwells(ended, progress, stay(*chain, np.zeros((1, 1, 1)), clock.dwells_s), clock)
+    rate = gained / (lasts * longer + back_s[:, None, None] * still)
+    folded = theta[:, 9] > 0.5
+    if folded.any():
+        hop, up, down = (v[folded] for v in chain)
+        begun = stay(hop, up, down, np.ones((1, 1, 1)), clock.dwells_s)
+        gained, lasts, still = _dwells(ended[folded], progress[folded], begun, clock)
+        pace = theta[folded, 0] / (1.0 + theta[folded, 0] * clock.between_s)
+        value = (back_s[folded] * np.maximum(rate[folded].max((1, 2)), _LEAST_PACE * pace))[:, None, None]
+        rate[folded] = (gained + value * (1.0 - still)) / (lasts * longer[folded])
+    return np.asarray(np.where(np.broadcast_to(steady, total.shape)[..., None], rate, np.minimum(rate, 0.0)))
 
 
-def bonds_per_s(
-    own: Floats, total: Floats, progress: Floats, seconds: float, between_s: float, watched: bool
-) -> Floats:
-    """Expected bonds per second of dwells of at most `seconds`, of the shape of `total`.
+def seen_by_the_trace(shape: Floats, places: Floats, under_nm: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether a dwell at each place [n, m] goes on while the silicon is where it was, and ends when it comes.
 
-    `own` is the rate to the neighbour under the beam, which ends a dwell where it is watched, `progress` the bonds that
-    a hop gains on average.
+    The trace has to rise above what is between the two atoms under the beam: near the silicon it is there from the
+    beginning, and where the beam is far from the neighbour `under_nm` [m, 2] a hop does not bring it there.
     """
-    stays = np.exp(-total * seconds)
-    hops = 1.0 - stays
-    lasts: Floats | float = seconds
-    if watched:
-        share = own / np.maximum(total, _LEAST)
-        lasts = seconds * (1.0 - share * hops) + share * (hops / np.maximum(total, _LEAST) - seconds * stays)
-    return np.asarray(progress * hops / (between_s + lasts))
+    beam = places[None] + shape[:, None, 2:4]
+    silicon = np.exp(-np.square(beam).sum(-1) / (2.0 * (PROBE_BONDS * BOND_NM) ** 2))
+    carbon = np.exp(-np.square(beam - under_nm).sum(-1) / (2.0 * (PROBE_BONDS * BOND_NM) ** 2))
+    limit = _RISE * _SILICON + (1.0 - _RISE)
+    return _SILICON * silicon + carbon < 0.95 * limit, _SILICON * carbon + silicon > 1.05 * limit
 
 
-def _places(now: Situation, gain: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """Places [n, 2] around every neighbour that brings the silicon nearer, and which neighbour it is."""
+def _dwells(ended: Floats, progress: Floats, chain: Stay, clock: Clock) -> tuple[Floats, Floats, Floats]:
+    """Bonds expected of a dwell, its seconds with those between, and the chance that it ends with fourfold silicon."""
+    lasts = clock.dwells_s - ended[..., None] * chain.integral
+    return progress[..., None] * chain.seconds, np.asarray(clock.between_s + lasts), chain.fourfold
+
+
+def _places(now: Situation, gain: Floats, everywhere: bool) -> tuple[Floats, NDArray[np.int64]]:
+    """Places [n, 2] around every neighbour that brings the silicon nearer, or around all, and which neighbour it is."""
     grid = np.stack(np.meshgrid(ALONG, ACROSS, indexing="ij"), -1).reshape(-1, 2)
-    good = np.flatnonzero(gain > 0)
+    good = np.flatnonzero(np.logical_or(everywhere, gain >= min(gain.max(), 0.5)))
     ways = now.neighbours_nm[good]
     found = [grid @ np.stack([way, np.array([-way[1], way[0]])]) for way in ways]
     return np.concatenate(found), np.repeat(good, len(grid))
+
+
+def decide(now: Situation, around: Surroundings, theta: Floats, clock: Clock) -> Plan:
+    """The best dwell for what is known of the lattice: a vacancy may have to be filled, a bond to be turned back."""
+    short = int(np.abs(clock.dwells_s - _FILLING_S).argmin())
+    if not around.regular:
+        return Plan(-theta[:, 3:5].mean(0), short, 0.0, TURN_BACK)
+    fourfold, hops = theta[:, 9] > 0.5, len(now.neighbours_nm) > 0
+    worth_it = clock.filling_s * _pace(around.bonds_nm, theta, clock) if len(around.vacant_nm) else 1.0
+    way = routes(now, around.bonds_nm, around.vacant_nm, worth_it)
+    likely = theta[fourfold] if len(way.filling_nm) and fourfold.mean() > 0.5 else theta
+    if hops and (not len(way.filling_nm) or likely is not theta):
+        lost = clock.lost_s * clock.filling_s * np.where(way.gain > 0.0, 1.0, _ASIDE)
+        return best(now, way.gain, lost + vacancies_beside(now, around), likely, clock)
+    if not len(way.filling_nm):
+        return Plan(now.wanted_nm, len(clock.dwells_s) - 1, 0.0, FILL)
+    return Plan(way.filling_nm[0] - theta[:, 3:5].mean(0), short, 0.0, FILL)
+
+
+def _pace(bonds_nm: Floats, theta: Floats, clock: Clock) -> float:
+    """Bonds per second where all neighbours are there."""
+    now = Situation(bonds_nm, 3.0 * bonds_nm[0], 1.0)
+    return best(now, np.array([1.0, -1.0, -1.0]), np.zeros(3), theta, clock).bonds_per_s

@@ -24,15 +24,19 @@ Spread = Normal | Uniform
 
 _LAW: Final = HopLaw()
 _DUNE: Final = "Putting Dune, arXiv:2311.17894"
+_SUSI: Final = "T. Susi et al., Phys. Rev. Lett. 113, 115501 (2014)"
 _TIMES: Final = 30.0
-NAMES: Final = ("largest_rate_s", "aim", "width", "offset_x_nm", "offset_y_nm", "lean_x", "lean_y")
+NAMES: Final = (
+    "largest_rate_s", "aim", "width", "offset_x_nm", "offset_y_nm", "lean_x", "lean_y", "fold_s", "unfold_s",
+)  # fmt: skip
 """Rate [1/s], aim and width [bonds], offset of the beam [nm], and how rates lean: the rate to a neighbour in the
-direction u is that of the law times exp(lean . u)."""
+direction u is that of the law times exp(lean . u). How often silicon becomes fourfold and threefold again [1/s] under a
+beam that is on a carbon beside it."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Its prior probability, and what it says of the largest rate and of the six other parameters."""
+    """Its prior probability, and what it says of the largest rate and of the eight other parameters."""
 
     probability: float
     rate: LogNormal | LogUniform
@@ -48,6 +52,8 @@ def _shape(aim: Spread, width: Spread, offset_nm: float, lean: float) -> Paramet
             Parameter("offset_y_nm", "nm", Normal(0.0, offset_nm), "the same"),
             Parameter("lean_x", "", Normal(0.0, lean), "how rates differ by direction: tunable"),
             Parameter("lean_y", "", Normal(0.0, lean), "the same"),
+            Parameter("fold_s", "1/s", LogNormal(0.002, 2.5), _SUSI + ": much rarer than hops; numbers are tunables"),
+            Parameter("unfold_s", "1/s", LogNormal(0.008, 2.5), _SUSI + ": the same"),
         )
     )
 

@@ -19,11 +19,16 @@ from physics_priors.beam.hop import BOND_NM
 Floats = NDArray[np.float64]
 _NEEDED: Final = ("neighbours", "target", "last")
 _NONE: Final = 1e-3
+_REACH_NM: Final = 0.2
+"""The task's default, for want of neighbours to measure it by."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """neighbours_nm [n, 2] and target_nm [2] from the dopant, of the neighbours that are there; reach_nm of actions."""
+    """neighbours_nm [n, 2] and target_nm [2] from the dopant, of the neighbours that are there; reach_nm of actions.
+
+    There may be none, with vacancies all around.
+    """
 
     neighbours_nm: Floats
     target_nm: Floats
@@ -31,8 +36,20 @@ class Situation:
 
     @property
     def wanted(self) -> int:
-        """The neighbour that is nearest to the target: on a honeycomb no other way is shorter."""
+        """The neighbour that is nearest to the target: on a honeycomb no other way is shorter.
+
+        -1 where there is none.
+        """
+        if not len(self.neighbours_nm):
+            return -1
         return int(np.argmin(np.hypot(*(self.neighbours_nm - self.target_nm).T)))
+
+    @property
+    def wanted_nm(self) -> Floats:
+        """The way [2] to it; where there is none, a bond towards the target."""
+        if len(self.neighbours_nm):
+            return np.asarray(self.neighbours_nm[self.wanted])
+        return BOND_NM * self.target_nm / max(float(np.hypot(*self.target_nm)), _NONE)
 
     def action(self, beam_nm: Floats, dwell: float) -> Floats:
         """The action that parks the beam at a place from the dopant."""
@@ -46,15 +63,13 @@ def situation(observation: Observation) -> Situation:
         raise AgentError(f"moving a dopant needs the observation {absent[0]!r}: use it with the task move_dopant")
     ways = np.asarray(observation["neighbours"], dtype=np.float64).reshape(-1, 2)
     ways = ways[np.hypot(*ways.T) > _NONE]
-    if not len(ways):
-        ways = np.array([[1.0, 0.0]])
-    reach_nm = BOND_NM / float(np.median(np.hypot(*ways.T)))
+    reach_nm = BOND_NM / float(np.median(np.hypot(*ways.T))) if len(ways) else _REACH_NM
     return Situation(ways * reach_nm, BOND_NM * np.asarray(observation["target"], dtype=np.float64), reach_nm)
 
 
 def hopped_to(before: Situation, after: Situation, moved: bool) -> int:
     """Which neighbour the dopant went to, -1 where it stayed or went elsewhere."""
-    if not moved:
+    if not moved or not len(before.neighbours_nm):
         return -1
     way = before.target_nm - after.target_nm
     away = np.hypot(*(before.neighbours_nm - way).T)
@@ -76,7 +91,8 @@ def situation_of(figures: Mapping[str, float]) -> Situation | None:
         return None
     there = [n for n in range(3) if f"neighbour_{n}_x_nm" in figures]
     near = [(figures[f"neighbour_{n}_x_nm"], figures[f"neighbour_{n}_y_nm"]) for n in there]
-    return Situation(np.array(near), np.array([figures["target_x_nm"], figures["target_y_nm"]]), 1.0)
+    target = np.array([figures["target_x_nm"], figures["target_y_nm"]])
+    return Situation(np.array(near, dtype=np.float64).reshape(-1, 2), target, 1.0)
 
 
 def went_to(before: Situation, observation: Observation, distance_bonds: float) -> int:
@@ -87,3 +103,8 @@ def went_to(before: Situation, observation: Observation, distance_bonds: float) 
     if distance_bonds < 0.5:
         return before.wanted
     return hopped_to(before, situation(observation), True)
+
+
+def way_of(before: Situation, observation: Observation, distance_bonds: float) -> Floats:
+    """The way [2] nm that the dopant went."""
+    return before.target_nm if distance_bonds < 0.5 else before.target_nm - situation(observation).target_nm

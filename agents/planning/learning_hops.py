@@ -13,10 +13,11 @@ from typing import Annotated, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.planning.hop_belief import Dwell, HopBelief
-from agents.planning.hop_plan import Plan, best
+from agents.planning.hop_belief import ASTRAY, STAYED, Dwell, HopBelief
+from agents.planning.hop_plan import FILL, TURN_BACK, Clock, Plan, decide
 from agents.planning.hop_prior import NAMES, accounts
-from agents.planning.hops import figures_of, situation, situation_of, went_to
+from agents.planning.hop_routes import Surroundings
+from agents.planning.hops import figures_of, situation, situation_of, way_of, went_to
 from agents.protocol import AgentError, Decision, Observation, Problem, Transition
 from agents.remembering import Remembering
 from physics_priors.bounds import POSITIVE_S, Bounds
@@ -24,8 +25,13 @@ from physics_priors.bounds import POSITIVE_S, Bounds
 Floats = NDArray[np.float64]
 DWELLS: Final = np.linspace(-1.0, 1.0, 6)
 """The dwells that are weighed, on the task's logarithmic scale."""
-_BETWEEN_S: Final = 1.0
+_BETWEEN_S: Final = 1.5
 """What is lost with every dwell, before the first was told."""
+_LOST_S: Final = 7e-4
+"""How often the beam throws out a carbon that it stands on [1/s], roughly."""
+_FILLING_S: Final = 60.0
+"""What it takes to fill a vacancy, roughly: a guess that decides on detours."""
+_INSTANT_S: Final = 0.05
 _SHOWN: Final = 2000
 
 
@@ -54,17 +60,22 @@ class LearningHops(Remembering):
             raise AgentError(f"{type(self).__name__} needs actions (x, y, dwell), not of shape {np.shape(problem.low)}")
         super().begin(problem, seed)
         self.belief = HopBelief(accounts(self.trust), self.particles, self.seed)
+        self.around = Surroundings()
         self.between = np.zeros(2)
-        """Seconds lost between dwells, and how many there were."""
+        """Seconds that looks took, and how many there were."""
+        self.delay = np.full(1, np.nan)
+        """Seconds before a dwell begins, which count as its own; NaN before a dwell in vain showed them."""
 
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
     ) -> Decision:
         now = situation(observation)
         uniforms = (np.arange(self.draws) + self.generator(pending).uniform()) / self.draws
-        plan = best(now, self.belief.draws(uniforms), self.dwells_s, self._between_s(), self.watched)
+        around = self.around.looked(observation)
+        clock = Clock(self.dwells_s, self._look_s + self._delay_s, self.watched, _LOST_S, _FILLING_S)
+        plan = decide(now, around, self.belief.draws(uniforms), clock)
         action = now.action(plan.beam_nm, float(DWELLS[plan.dwell]))
-        figures = {"x_nm": float(plan.beam_nm[0]), "y_nm": float(plan.beam_nm[1])}
+        figures = {"x_nm": float(plan.beam_nm[0]), "y_nm": float(plan.beam_nm[1]), "towards": float(plan.towards)}
         figures |= {"longest_s": float(self.dwells_s[plan.dwell]), "bonds_per_s": plan.bonds_per_s}
         return Decision(action, self._reason(plan), figures={**figures, **figures_of(now)})
 
@@ -74,7 +85,9 @@ class LearningHops(Remembering):
         if not np.isfinite(transition.value) or seconds <= 0.0:
             return
         self.between = self.between + np.array([max(transition.seconds - seconds, 0.0), 1.0])
-        dwell = self._dwell(transition, seconds, moved > 0)
+        regular = self.around.regular
+        self.around = self._surrounded(transition, seconds, moved > 0)
+        dwell = self._dwell(transition, seconds, moved > 0) if regular and self.around.regular else None
         if dwell is not None:
             self.belief.learn(dwell)
 
@@ -83,49 +96,79 @@ class LearningHops(Remembering):
         data = self.belief.data
         if not len(data):
             return {}
-        theta = self.belief.draws((np.arange(_SHOWN) + 0.5) / _SHOWN)
+        theta = self.belief.draws((np.arange(_SHOWN) + 0.5) / _SHOWN)[:, :-1]
         return {
             "names": list(NAMES),
             "mean": theta.mean(0),
             "interval_95": np.quantile(theta, [0.025, 0.975], axis=0).T,
             "particles": theta,
             "weight": np.full(_SHOWN, 1.0 / _SHOWN),
-            "hops": float((data[:, 9] != -1).sum()),
+            "hops": float((data[:, 9] != STAYED).sum()),
             "dwell_s": float(data[:, 8].sum()),
             "published": self.belief.probability(0),
+            "fourfold": self.belief.fourfold(),
         }
 
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "dwells": self.belief.data.copy(), "between": self.between.copy()}
+        kept = {"dwells": self.belief.data, "between": self.between, "delay": self.delay, **self.around.state()}
+        return {**super().state(), **{name: array.copy() for name, array in kept.items()}}
 
     def restore(self, state: dict[str, Any]) -> None:
         """The belief is learned again from the dwells in the state: the same numbers, bit for bit."""
         super().restore(state)
-        self.between = np.array(state["between"], dtype=np.float64)
+        self.between, self.delay = (np.array(state[name], dtype=np.float64) for name in ("between", "delay"))
+        self.around = Surroundings.restored(state)
         self.belief = HopBelief(accounts(self.trust), self.particles, self.seed)
         for row in np.array(state["dwells"], dtype=np.float64):
             self.belief.take(row)
 
-    def _between_s(self) -> float:
-        return float(self.between[0] / self.between[1]) if self.between[1] else _BETWEEN_S
+    @property
+    def _look_s(self) -> float:
+        return float(self.between[0] / self.between[1]) if self.between[1] else 0.5 * _BETWEEN_S
+
+    @property
+    def _delay_s(self) -> float:
+        """Before a dwell in vain showed it, a look is taken to be as long in coming."""
+        return self._look_s if np.isnan(self.delay[0]) else float(self.delay[0])
+
+    def _surrounded(self, transition: Transition, seconds: float, moved: bool) -> Surroundings:
+        """What is known of the lattice now, the dopant having moved or a carbon having been waited for."""
+        figures = transition.decision.figures
+        before = situation_of(figures)
+        if moved:
+            way = np.zeros(2) if before is None else way_of(before, transition.observation, transition.value)
+            return self.around.looked(transition.observation, way)
+        around = self.around.looked(transition.observation)
+        if figures.get("towards", 0.0) != FILL:
+            return around
+        return around.waited_for(np.array([figures["x_nm"], figures["y_nm"]]), seconds, self.around)
 
     def _reason(self, plan: Plan) -> str:
+        if plan.towards == TURN_BACK:
+            return "a bond beside the silicon is turned: the beam shall turn it back"
+        if plan.towards == FILL:
+            return "a vacancy is in the way: a carbon beside it shall jump into it"
         told = f"{plan.bonds_per_s:.3g} bonds per second are expected with dwells of {self.dwells_s[plan.dwell]:.3g} s"
-        return f"{told}; the published law holds with {self.belief.probability(0):.0%}"
+        believed = f"the published law holds with {self.belief.probability(0):.0%}"
+        return f"{told}; {believed}, the silicon is fourfold with {self.belief.fourfold():.0%}"
 
     def _dwell(self, transition: Transition, seconds: float, moved: bool) -> Dwell | None:
         """What was seen; None where another agent or a person chose, and the beam's place is not known."""
         figures = transition.decision.figures
         before = situation_of(figures)
-        if before is None or "longest_s" not in figures:
+        if before is None or "longest_s" not in figures or not len(before.neighbours_nm):
             return None
-        if seconds > 2.0 * figures["longest_s"]:
+        longest_s, look_s = figures["longest_s"], max(transition.seconds - seconds, 0.0)
+        if seconds - 2.0 * look_s > 2.0 * longest_s:
             raise AgentError(
-                f"a dwell of at most {figures['longest_s']:.3g} s lasted {seconds:.3g} s: "
+                f"a dwell of at most {longest_s:.3g} s lasted {seconds:.3g} s: "
                 "set the agent's shortest_s and longest_s to the task's"
             )
+        if not moved and seconds >= longest_s:
+            self.delay = np.full(1, min(max(seconds - longest_s, 0.0), 2.0 * look_s))
+        seconds = min(max(seconds - self._delay_s, _INSTANT_S), longest_s)
         beam = np.array([figures["x_nm"], figures["y_nm"]])
-        to = went_to(before, transition.observation, transition.value) if moved else -1
+        to = went_to(before, transition.observation, transition.value) if moved else STAYED
         under = int(np.argmin(np.hypot(*(before.neighbours_nm - beam).T)))
-        early = self.watched and to == under and seconds < 0.99 * figures["longest_s"]
-        return Dwell(beam, before.neighbours_nm, seconds, to if to >= 0 or not moved else -2, early)
+        early = self.watched and to == under and seconds < 0.99 * longest_s
+        return Dwell(beam, before.neighbours_nm, seconds, to if to >= 0 or not moved else ASTRAY, early)

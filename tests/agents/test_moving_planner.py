@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
-from agents.planning.hop_belief import Dwell, HopBelief
-from agents.planning.hop_plan import best, bonds_per_s, gains
+from agents.planning.hop_belief import PROBE_BONDS, STAYED, Dwell, HopBelief
+from agents.planning.hop_chain import exposed, left, stay
+from agents.planning.hop_plan import FILL, TURN_BACK, Clock, best, decide, worth
 from agents.planning.hop_prior import Account, accounts, rate_nodes
+from agents.planning.hop_routes import Surroundings, gains, routes
 from agents.planning.hops import Situation
 from agents.planning.learning_hops import LearningHops
 from agents.protocol import AgentError, Problem, Transition
 from physics_priors.beam.hop import BOND_NM, HopLaw, hop_probability
-from physics_priors.distributions import LogUniform, Normal
+from physics_priors.distributions import LogNormal, LogUniform, Normal
 from physics_priors.prior import Parameter, Parameters
 
 WAYS = BOND_NM * np.array([[1.0, 0.0], [-0.5, np.sqrt(0.75)], [-0.5, -np.sqrt(0.75)]])
@@ -25,6 +28,7 @@ SURE = Parameters(
         Parameter(name, "", Normal(value, 1e-6), "known")
         for name, value in (("aim", 0.85), ("width", LAW.width), ("x", 0.0), ("y", 0.0), ("u", 0.0), ("v", 0.0))
     )
+    + tuple(Parameter(name, "1/s", LogNormal(1e-9, 1.0001), "never fourfold") for name in ("fold", "unfold"))
 )
 
 
@@ -61,7 +65,7 @@ def test_intervals_cover_rates_and_aims_drawn_from_the_prior() -> None:
     prior = accounts(0.5)
     for trial in range(40):
         account = prior[int(rng.choice(3, p=[a.probability for a in prior]))]
-        shape = account.shape.sample(rng.uniform(size=6))
+        shape = account.shape.sample(rng.uniform(size=8))
         rate = float(account.rate.quantile(rng.uniform()))
         found = HopBelief(prior, 300, trial)
         for step in range(12):
@@ -78,16 +82,83 @@ def test_intervals_cover_rates_and_aims_drawn_from_the_prior() -> None:
     assert (covered >= 30).all()  # 36 expected; 30 or fewer have a chance of 1 in 250
 
 
-def test_progress_per_second_is_that_of_played_dwells() -> None:
-    rng, rates, seconds = np.random.default_rng(0), np.array([0.2, 0.05, 0.03]), 6.0
-    gain = np.array([1.0, -1.0, -1.0])
-    waited = rng.exponential(1.0 / rates.sum(), 200_000)
-    to = rng.choice(3, size=len(waited), p=rates / rates.sum())
-    hopped = waited < seconds
-    lasted = np.where(hopped & (to == 0), waited, seconds)
-    played = (hopped * gain[to]).sum() / (1.5 + lasted).sum()
-    own, total, progress = np.array([0.2]), np.array([0.28]), np.array([rates @ gain / 0.28])
-    assert bonds_per_s(own, total, progress, seconds, 1.5, True)[0] == pytest.approx(played, rel=0.01)
+def test_the_chain_is_that_of_the_matrix_exponential() -> None:
+    hop, fold, unfold, folded, seconds = 0.2, 0.03, 0.05, 0.3, 7.0
+    generator = np.array([[-(hop + fold), fold], [unfold, -unfold]])
+    ages = np.linspace(0.0, seconds, 4001)
+    states = np.array([np.array([1.0 - folded, folded]) @ expm(generator * age) for age in ages])
+    found = stay(np.array(hop), np.array(fold), np.array(unfold), np.array(folded), seconds)
+    spent = np.append(0.0, np.cumsum(0.5 * (states[1:, 0] + states[:-1, 0]) * np.diff(ages)))
+    np.testing.assert_allclose((found.threefold, found.fourfold), states[-1], rtol=1e-6)
+    np.testing.assert_allclose((found.seconds, found.integral), (spent[-1], np.trapezoid(spent, ages)), rtol=1e-5)
+
+
+def test_without_fourfold_silicon_the_chain_is_a_poisson_process() -> None:
+    hop, none = np.array([1e-9, 0.3, 50.0]), np.zeros(3)
+    there = left(hop, none, none, none, 4.0)[0]
+    np.testing.assert_allclose(there, np.exp(-4.0 * hop), rtol=1e-9)
+    np.testing.assert_allclose(exposed(hop, none, none, none, 4.0), -np.expm1(-4.0 * hop) / hop, rtol=1e-6)
+
+
+def theta_of(rate: float, aim: float, fold: float, unfold: float, folded: float) -> Any:
+    return np.array([[rate, aim, LAW.width, 0.0, 0.0, 0.0, 0.0, fold, unfold, folded]])
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_progress_per_second_is_that_of_played_dwells(begun: bool) -> None:
+    rate, fold, unfold, seconds = 0.3, 0.06, 0.1, 6.0
+    rng, gain = np.random.default_rng(0), np.array([1.0, -1.0, -1.0])
+    beam = 0.85 * WAYS[0]
+    rates = rate * np.exp(-np.square(beam - 0.85 * WAYS).sum(-1) / BOND_NM**2 / (2.0 * LAW.width**2))
+    hit = np.exp(-np.square(beam - WAYS).sum(-1) / (2.0 * (PROBE_BONDS * BOND_NM) ** 2)).sum()
+    bonds_gained, spent, ended_fourfold, played = 0.0, 0.0, 0, 20_000
+    for _ in range(played):
+        age, fourfold = 0.0, begun
+        while True:
+            out = np.array([unfold * hit]) if fourfold else np.append(rates, fold * hit)
+            age += rng.exponential(1.0 / out.sum())
+            if age > seconds:
+                spent, ended_fourfold = spent + seconds, ended_fourfold + fourfold
+                break
+            to = int(rng.choice(len(out), p=out / out.sum()))
+            if fourfold or to == 3:
+                fourfold = not fourfold
+                continue
+            bonds_gained += gain[to]
+            spent += age if to == 0 else seconds
+            break
+    clock = Clock(np.array([seconds]), 1.5, True)
+    now = Situation(WAYS, 3.0 * WAYS[0], 0.2)
+    threefold, asked = theta_of(rate, 0.85, fold, unfold, 0.0), theta_of(rate, 0.85, fold, unfold, float(begun))
+    found = float(worth(now, gain, np.zeros(3), asked, clock, beam[None])[0, 0, 0])
+    back_s = (1.0 + 1.5 / seconds) / (unfold * hit)
+    if not begun:
+        expected = bonds_gained / (1.5 * played + spent + back_s * ended_fourfold)
+    else:
+        value = back_s * float(worth(now, gain, np.zeros(3), threefold, clock, beam[None])[0, 0, 0])
+        expected = (bonds_gained + value * (played - ended_fourfold)) / (1.5 * played + spent)
+    assert found == pytest.approx(expected, rel=0.03)
+
+
+def test_dwells_in_vain_after_quick_hops_are_fourfold_silicon() -> None:
+    found = HopBelief(accounts(0.7), 300, 0)
+    for step in range(8):
+        found.learn(Dwell(0.85 * WAYS[step % 3], WAYS, 1.5, step % 3, True))
+    before = found.fourfold()
+    for _ in range(3):
+        found.learn(Dwell(0.85 * WAYS[0], WAYS, 15.0, STAYED, False))
+    assert before < 0.05 < 0.8 < found.fourfold()
+    found.learn(Dwell(0.85 * WAYS[0], WAYS, 3.0, 0, True))
+    assert found.fourfold() < 0.05
+
+
+def test_dwells_in_vain_at_one_place_count_as_one() -> None:
+    one, two = HopBelief(accounts(0.7), 90, 0), HopBelief(accounts(0.7), 90, 0)
+    one.learn(Dwell(0.85 * WAYS[0], WAYS, 5.0, STAYED, False))
+    for _ in range(2):
+        two.learn(Dwell(0.85 * WAYS[0], WAYS, 2.5, STAYED, False))
+    np.testing.assert_allclose(one.log_weight, two.log_weight, rtol=1e-9)
+    np.testing.assert_allclose(one.folded, two.folded, rtol=1e-7)
 
 
 def test_hops_that_shorten_the_way_are_those_of_a_search() -> None:
@@ -99,13 +170,70 @@ def test_hops_that_shorten_the_way_are_those_of_a_search() -> None:
     np.testing.assert_array_equal(both, [1.0, 1.0, -1.0])
 
 
+def test_a_vacancy_is_walked_around_or_filled() -> None:
+    ahead = Situation(WAYS[1:], 3.0 * WAYS[0], 0.2)
+    for filling, fills in ((100.0, False), (1.0, True)):
+        way = routes(ahead, WAYS, WAYS[:1], filling)
+        assert bool(len(way.filling_nm)) == fills
+        if not fills:
+            assert way.gain.max() == 1.0
+    there = routes(Situation(WAYS[1:], WAYS[0], 0.2), WAYS, WAYS[:1], 4.0)
+    assert np.hypot(*(there.filling_nm[0] - WAYS[0])) == pytest.approx(BOND_NM, rel=1e-6)
+    assert np.hypot(*there.filling_nm[0]) == pytest.approx(3.0**0.5 * BOND_NM, rel=1e-6)
+
+
+def test_the_beam_stands_on_the_carbon_that_fills_and_on_the_silicon_beside_a_turned_bond() -> None:
+    clock, theta = Clock(0.15 * 100.0 ** np.linspace(0.0, 1.0, 6), 1.5, True), theta_of(0.2, 0.85, 1e-3, 1e-2, 0.0)
+    at_target = Situation(WAYS[1:], WAYS[0], 0.2)
+    plan = decide(at_target, Surroundings(WAYS, WAYS[:1]), theta, clock)
+    assert plan.towards == FILL
+    assert np.hypot(*(plan.beam_nm - WAYS[0])) == pytest.approx(BOND_NM, rel=1e-6)
+    turned = decide(at_target, Surroundings(WAYS, WAYS[:1], False), theta, clock)
+    assert turned.towards == TURN_BACK
+    np.testing.assert_array_equal(turned.beam_nm, [0.0, 0.0])
+
+
+def test_vacancies_are_remembered_by_the_lattice_and_forgotten_when_they_are_filled() -> None:
+    three = observation([3.0, 0.0], 0.0, False)
+    two = {**three, "neighbours": np.array([*np.ravel(WAYS[:2]), 0.0, 0.0]) / 0.2}
+    missing = Surroundings().looked(two)
+    np.testing.assert_allclose(missing.vacant_nm, WAYS[2:], atol=1e-12)
+    other = {**three, "neighbours": -np.ravel(WAYS) / 0.2}
+    gone = missing.looked(other, WAYS[0])
+    np.testing.assert_allclose(gone.vacant_nm, WAYS[2:] - WAYS[0], atol=1e-12)
+    np.testing.assert_allclose(np.sort(gone.bonds_nm, axis=0), np.sort(-WAYS, axis=0), atol=1e-12)
+    assert not len(missing.looked(three).vacant_nm)
+    tilted = {**three, "neighbours": np.ravel(WAYS + np.array([[0.0, 0.08], [0.05, 0.0], [0.0, 0.0]])) / 0.2}
+    assert not missing.looked(tilted).regular
+
+
+def test_a_carbon_that_does_not_jump_is_not_there_and_one_that_did_left_its_site_vacant() -> None:
+    around = Surroundings(WAYS, WAYS[:1])
+    carbon = WAYS[0] - WAYS[1]
+    for _ in range(60):
+        around = around.waited_for(carbon, 6.0, around)
+    assert any(np.allclose(place, carbon) for place in around.vacant_nm)
+    filled = Surroundings(WAYS).waited_for(carbon, 6.0, Surroundings(WAYS, WAYS[:1]))
+    np.testing.assert_allclose(filled.vacant_nm, [carbon], atol=1e-12)
+
+
 def test_a_plan_for_a_known_law_aims_against_the_offset_and_waits_longer_where_waits_cost() -> None:
-    now = Situation(WAYS, 3.0 * WAYS[0], 0.2)
-    theta = np.array([[10.0 * LAW.largest_rate_s, 0.6, LAW.width, 0.0284, 0.0, 0.0, 0.0]])
+    now, gain = Situation(WAYS, 3.0 * WAYS[0], 0.2), np.array([1.0, -1.0, -1.0])
+    theta = theta_of(10.0 * LAW.largest_rate_s, 0.8, 1e-9, 1.0, 0.0)
+    theta[0, 3] = 0.0142
     dwells = 0.15 * 100.0 ** np.linspace(0.0, 1.0, 6)
-    slow, fast = (best(now, theta, dwells, lost, True) for lost in (5.0, 0.0))
-    assert 0.3 * BOND_NM <= slow.beam_nm[0] <= 0.75 * BOND_NM - 0.02
+    slow, fast = (best(now, gain, np.zeros(3), theta, Clock(dwells, lost, True)) for lost in (5.0, 0.0))
+    assert 0.6 * BOND_NM <= slow.beam_nm[0] <= 0.9 * BOND_NM
     assert slow.dwell > fast.dwell == 0
+
+
+def test_silicon_that_becomes_fourfold_makes_the_beam_keep_off_the_carbon() -> None:
+    now, gain = Situation(WAYS, 3.0 * WAYS[0], 0.2), np.array([1.0, -1.0, -1.0])
+    clock = Clock(0.15 * 100.0 ** np.linspace(0.0, 1.0, 6), 1.5, True)
+    never, often = (theta_of(0.05, 0.7, fold, 0.002, 0.0) for fold in (1e-9, 0.02))
+    far, near = (best(now, gain, np.zeros(3), theta, clock).beam_nm[0] for theta in (never, often))
+    on_carbon = best(now, gain, np.zeros(3), theta_of(0.05, 0.7, 0.02, 0.002, 1.0), clock).beam_nm[0]
+    assert near < far < on_carbon
 
 
 def observation(target: Any, seconds: float, moved: bool) -> dict[str, Any]:
@@ -151,7 +279,7 @@ def test_dwells_in_vain_where_the_published_law_says_so_cost_it_its_credit() -> 
         after = observation([3.0, 0.0], spent, False)
         agent.tell(Transition(step, decision, 3.0, np.ones(step + 1, bool), 0.0, after, seconds=spent))
     assert before == pytest.approx(0.7)
-    assert agent.belief.probability(0) < 0.1
+    assert agent.belief.probability(0) < 0.6 * before
 
 
 def test_a_range_of_dwells_that_is_not_the_tasks_is_refused() -> None:

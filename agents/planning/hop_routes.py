@@ -1,0 +1,150 @@
+"""Which hops bring a dopant nearer to its target where vacancies are in the way, and where the beam fills one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.planning.hop_lattice import UNIT, bonds, distances, patch, placed
+from agents.planning.hop_search import search, vacant_near
+from agents.planning.hops import Situation, situation
+from agents.protocol import Observation
+from physics_priors.beam.hop import BOND_NM
+
+Floats = NDArray[np.float64]
+NONE_SEEN: Final = np.empty((0, 2))
+_REACH_BONDS: Final = 4.5
+_PATIENCE_S: Final = 250.0
+"""How long the beam waits for a carbon to jump into a vacancy."""
+_NEAR_NM: Final = 0.05
+_REMEMBERED_BONDS: Final = 2.8
+"""Vacancies farther away are forgotten: they may have moved."""
+_REGULAR: Final = 0.3
+"""[bonds] As near to its site has to be what stands beside the dopant."""
+
+
+@dataclass(frozen=True)
+class Routes:
+    """gain [n]: by how many bonds a hop to each neighbour that is there shortens the way, at most 1.
+
+    Where the way begins with filling a vacancy, `filling_nm` [1, 2] is the carbon, from the dopant, that shall jump.
+    """
+
+    gain: Floats
+    filling_nm: Floats
+
+
+def routes(now: Situation, bonds_nm: Floats, vacant_nm: Floats = NONE_SEEN, filling: float = 4.0) -> Routes:
+    """For vacancies [v, 2] from the dopant, `filling` being how many hops it is worth to fill one."""
+    sites = patch().whole @ bonds_nm
+    target = int(np.hypot(*(sites - now.target_nm).T).argmin())
+    near = placed(now.neighbours_nm, bonds_nm)
+    whole = distances(target, np.empty(0, dtype=np.int64))
+    vacant = placed(vacant_nm, bonds_nm)
+    around = distances(target, vacant)
+    if around[0] <= whole[0] + filling:
+        return Routes(_gain(around[0], around[near], near), NONE_SEEN)
+    known = vacant_near(vacant, sites, target, _REACH_BONDS * BOND_NM)
+    far, step = search(0, target, known, filling, whole)
+    if not np.isfinite(far):  # what is remembered of vacancies that are not in sight cannot be right
+        known = frozenset(v for v in known if v <= 3)
+        far, step = search(0, target, known, filling, whole)
+    beyond = [search(int(n), target, known, filling, whole)[0] for n in near]
+    if step.carbon >= 0:
+        return Routes(_gain(far, np.array(beyond), near), sites[[step.carbon]])
+    first = near == step.hop if step.hop in near else np.arange(len(near)) == now.wanted
+    return Routes(np.where(first, 1.0, _gain(far, np.array(beyond), near)), NONE_SEEN)
+
+
+def gains(now: Situation) -> Floats:
+    """By how many bonds a hop to each neighbour [k] shortens the shortest way to the target: 1 or -1."""
+    return routes(now, bonds(now.neighbours_nm)).gain
+
+
+def _gain(own: float, others: Floats, near: NDArray[np.int64]) -> Floats:
+    """From hops to the target of the dopant's site and of its neighbours; what is no neighbour gains nothing."""
+    if not np.isfinite(own):
+        return np.full(len(near), -1.0)
+    return np.where((near >= 1) & (near <= 3), np.clip(own - others, -1.0, 1.0), -1.0)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known of the lattice around a dopant: bonds_nm [3, 2] of its site, and vacancies [v, 2] nm from it.
+
+    `regular` is False where its neighbours stand as a honeycomb's do not: beside a bond that is turned. `waited`
+    (x, y, s): the carbon, nm from the dopant, that shall jump into a vacancy, and for how long the beam was on it.
+    """
+
+    bonds_nm: Floats = field(default_factory=lambda: BOND_NM * UNIT)
+    vacant_nm: Floats = field(default_factory=NONE_SEEN.copy)
+    regular: bool = True
+    waited: Floats = field(default_factory=lambda: np.zeros(3))
+
+    def waited_for(self, beam_nm: Floats, seconds: float, before: Surroundings) -> Surroundings:
+        """After the beam was on a carbon beside a vacancy, `before` having been known.
+
+        Where the vacancy is filled, the carbon's site is vacant; if it does not jump for long, it was not there.
+        """
+        sites = patch().whole @ self.bonds_nm
+        away = np.where(np.abs(np.hypot(*sites.T) / BOND_NM - 3.0**0.5) < 0.1, np.hypot(*(sites - beam_nm).T), np.inf)
+        carbon = sites[int(away.argmin())]
+        same = self.waited[2] > 0.0 and float(np.hypot(*(self.waited[:2] - carbon))) < _NEAR_NM
+        spent = seconds + (float(self.waited[2]) if same else 0.0)
+        if spent < _PATIENCE_S and self._beside >= before._beside:
+            return replace(self, waited=np.array([*carbon, spent]))
+        return replace(self, waited=np.zeros(3), vacant_nm=np.vstack([self.vacant_nm, carbon]))
+
+    @property
+    def _beside(self) -> int:
+        """Vacancies beside the dopant."""
+        return int(np.isin(placed(self.vacant_nm, self.bonds_nm), [1, 2, 3]).sum())
+
+    def looked(self, observation: Observation, way_nm: Floats | None = None) -> Surroundings:
+        """After a look, and after the dopant went `way_nm` [2] where it did.
+
+        A site beside the dopant at which no atom is seen is vacant, or out of sight and no way either.
+        """
+        now = situation(observation)
+        vacant = self.vacant_nm if way_nm is None else self.vacant_nm - way_nm
+        known = self._bonds_after(way_nm)
+        there = bonds(now.neighbours_nm, known)
+        near, before = placed(now.neighbours_nm, there, _REGULAR), placed(vacant, there)
+        if (near < 0).any() or len(set(near.tolist())) < len(near):
+            return Surroundings(known, vacant, False)
+        missing = [k for k in (1, 2, 3) if k not in near]
+        places = patch().whole @ there
+        remembered = [k for k in before.tolist() if k > 3 and np.hypot(*places[k]) < _REMEMBERED_BONDS * BOND_NM]
+        found = places[sorted({*missing, *remembered})].reshape(-1, 2)
+        unchanged = way_nm is None and len(found) == len(self.vacant_nm)
+        return Surroundings(there, found, True, self.waited if unchanged else np.zeros(3))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """As arrays."""
+        kept = {"bonds_nm": self.bonds_nm, "vacant_nm": self.vacant_nm, "waited": self.waited}
+        return {**kept, "regular": np.array(self.regular)}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> Surroundings:
+        """From `state`."""
+        known, vacant, waited = (
+            np.array(state[name], dtype=np.float64) for name in ("bonds_nm", "vacant_nm", "waited")
+        )
+        return cls(known, vacant, bool(state["regular"]), waited)
+
+    def _bonds_after(self, way_nm: Floats | None) -> Floats:
+        """Those of the site that the dopant went to: the other sublattice's are opposite."""
+        site = 0 if way_nm is None else int(placed(way_nm, self.bonds_nm)[0])
+        return self.bonds_nm * (-1.0 if site > 0 and patch().whole[site].sum() == 1 else 1.0)
+
+
+def vacancies_beside(now: Situation, around: Surroundings) -> Floats:
+    """How many vacancies each neighbour [n] has beside it, into which it may jump."""
+    _, links = patch()
+    vacant = placed(around.vacant_nm, around.bonds_nm)
+    near = placed(now.neighbours_nm, around.bonds_nm)
+    return np.array([np.isin(links[links[:, 0] == site, 1], vacant).sum() for site in near], dtype=np.float64)
