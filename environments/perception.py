@@ -57,13 +57,13 @@ class Perceiving:
     """
 
     def __init__(self, instrument: Instrument, finder: Finder) -> None:
-        described = instrument.describe()
-        if "ScanImage" not in described.requests:
-            raise NotSupported(f"{described.name} takes no ScanImage, so no finder can see atoms in one")
         self.instrument, self._finder = instrument, finder
 
     def describe(self) -> Capabilities:
+        """Raises NotSupported where the instrument takes no images."""
         inner = self.instrument.describe()
+        if "ScanImage" not in inner.requests:
+            raise NotSupported(f"{inner.name} takes no ScanImage, so no finder can see atoms in one")
         channels = {"position": "nm", "intensity": self._finder.unit, "species": ""} | dict(inner.channels["ScanImage"])
         return dataclasses.replace(
             inner,
@@ -123,5 +123,5 @@ class PerceivingTwin(Perceiving):
 
 
 def perceiving(instrument: Instrument, finder: Finder) -> Perceiving:
-    """The instrument with a finder's eyes; a twin stays a twin. Raises NotSupported where it takes no images."""
+    """The instrument with a finder's eyes; a twin stays a twin. Nothing is asked of it before it is described."""
     return (PerceivingTwin if isinstance(instrument, Twin) else Perceiving)(instrument, finder)

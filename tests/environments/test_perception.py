@@ -80,4 +80,4 @@ def test_an_instrument_that_is_no_twin_has_no_truth(small_film) -> None:
 
 def test_an_instrument_without_images_cannot_be_given_eyes() -> None:
     with pytest.raises(NotSupported, match="ScanImage"):
-        perceiving(Embedded(Flat()), Brightest())
+        perceiving(Embedded(Flat()), Brightest()).describe()
