@@ -131,6 +131,7 @@ def test_every_public_order_of_the_arguments_can_be_said(gms: Gms, name: str) ->
     assert brightest(-channels["bright_field"].values) == pytest.approx((12.0, -5.0), abs=1.0)
     asked = next(iter(gms.parameters.values()))
     assert (asked["width"], asked["height"], asked["pixel_time"]) == (64, 64, pytest.approx(2.0))
+    assert asked["deleted"]
 
 
 def test_a_wrong_order_is_found(gms: Gms) -> None:
