@@ -1,13 +1,18 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from environments.finders.peaks import Peaks
 from environments.perception import perceiving
+from experiments import campaign
+from experiments.campaign.journal import open_reader
+from experiments.config import compose
 from instruments import keys
 from instruments.cost import Cost
 from instruments.errors import DataInvalid
 from instruments.measurement import Axis, Channel, Measurement
-from instruments.requests import PointSpectrum, Request, ScanImage
+from instruments.requests import Dwell, PointSpectrum, Request, ScanImage
 from instruments.twins.stem.detector import Detector
 from instruments.twins.stem.render import canvas_for, scattering_nm2, scene
 from instruments.twins.stem.samples import Graphene
@@ -129,7 +134,7 @@ def test_an_intensity_is_what_a_parked_beam_counts_and_the_border_is_left_out() 
     import threading
 
     from instruments.embedded import Embedded
-    from instruments.requests import AtomPositions, Dwell
+    from instruments.requests import AtomPositions
     from instruments.twins.stem.microscope import StemMicroscope
 
     twin = Embedded(StemMicroscope(aim_nm=0.0, scale_error=0.0, contamination=0.0, disorder=0.0))
@@ -149,3 +154,19 @@ def test_an_intensity_is_what_a_parked_beam_counts_and_the_border_is_left_out() 
     for element, within in ((6, 0.1), (14, 0.25)):
         those = seen["species"].values == element
         assert told[those].mean() == pytest.approx(counted[those].mean(), rel=within)
+
+
+def test_a_dopant_is_moved_by_what_a_finder_sees_and_dwells_end_when_the_trace_rises(tmp_path: Path) -> None:
+    quiet = ["tracking=off", "report=false", "budget.steps=20", f"runs={tmp_path}", "seed=2"]
+    result = campaign.run(compose(["campaign=si_atom_move_seen", *quiet]))
+    assert result.status == "finished", result.message
+    with open_reader(result.folder / "journal.sqlite") as reader:
+        measured = [event.payload["measurement"] for event in reader.events(kinds=("result",))]
+    dwells = [m for m in measured if isinstance(m.request, Dwell)]
+    assert all(m.request.until is not None for m in dwells)
+    early = [m for m in dwells if m.cost.seconds < 0.99 * m.request.longest_s]
+    assert len(early) >= 5
+    for m in early:
+        trace = m.channels["haadf"].values[np.isfinite(m.channels["haadf"].values)]
+        assert trace[-1] > m.request.until.high
+        assert (trace[:-1] <= m.request.until.high).all()

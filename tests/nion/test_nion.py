@@ -224,6 +224,9 @@ def test_a_campaign_moves_silicon_through_nions_stack_and_the_truth_behind_it_te
         assert not list(reader.events(kinds=("failed",)))
         measured = [event.payload["measurement"] for event in reader.events(kinds=("result",))]
     spent = sum(measurement.cost.electrons for measurement in measured)
+    dwells = [m for m in measured if isinstance(m.request, Dwell)]
+    assert len(dwells) == 6
+    assert all(m.request.until is not None and m.request.until.high > 0 for m in dwells)
     last = [m for m in measured if m.request.kind == "AtomPositions"][-1].channels
     silicon = last["position"].values[last["species"].values == 14]
     assert np.linalg.norm(silicon - np.array(after["at_nm"]), axis=1).min() < 0.05
