@@ -22,7 +22,7 @@ from physics_priors.laws.law import Law
 
 MOST = 200
 """Values that hypotheses are compared with."""
-_NUMBERS, _FEWEST, _OUTGROWN = 200_000, 128, 3.0
+_NUMBERS, _FEWEST, _OUTGROWN = 100_000, 128, 3.0
 _OPERATIONS, _SHOWN = 1e9, (8, 64)
 
 

@@ -24,7 +24,7 @@ LENGTHSCALE = LogNormal(0.3, 2.0)
 RESIDUAL, SIGNAL, NOISE = LogNormal(0.05, 4.0), LogNormal(1.0, 2.0), LogNormal(0.05, 4.0)
 """Standard deviations of what a law leaves out, of a process without a law, and of a measurement's noise, in units of
 the values' spread."""
-_EDGE, _JITTER, _CORNER = 1e-9, 1e-10, 1e6
+_EDGE, _WIDEST, _JITTER, _CORNER = 1e-9, 6.0, 1e-10, 1e6
 _FAR = 100.0
 """Spreads of the values: a law that is farther off counts as if it were so far off, and has lost in any case."""
 
@@ -36,9 +36,10 @@ class Hypothesis:
         """Candidates at `unit` [N, d] of the cube and `x` [N, d] in the law's units; where the values are, how wide."""
         self.law, self._unit, self._x, self._location, self._scale = law, unit, x, location, scale
         axes = [LENGTHSCALE] * unit.shape[1]
-        self._process = (*axes, SIGNAL if law is None else RESIDUAL, NOISE)
+        process = (*axes, SIGNAL if law is None else RESIDUAL, NOISE)
+        self._logs = np.log([[prior.median for prior in process], [prior.factor for prior in process]])
         self._own = 0 if law is None else len(law.parameters)
-        self.size = self._own + len(self._process)
+        self.size = self._own + len(process)
         """How many numbers are unknown."""
 
     @property
@@ -52,10 +53,9 @@ class Hypothesis:
         """
         from scipy.special import ndtr
 
-        uniform = np.clip(ndtr(z), _EDGE, 1 - _EDGE)
-        own, process = uniform[:, : self._own], uniform[:, self._own :].T
-        theta = own if self.law is None else self.law.parameters.sample(own)
-        return theta, np.stack([p.quantile(u) for p, u in zip(self._process, process, strict=True)], axis=-1)
+        own, z = z[:, : self._own], np.clip(z[:, self._own :], -_WIDEST, _WIDEST)
+        theta = own if self.law is None else self.law.parameters.sample(np.clip(ndtr(own), _EDGE, 1 - _EDGE))
+        return theta, np.exp(self._logs[0] + self._logs[1] * z)
 
     def log_densities(self, z: Floats, rows: Rows, values: Floats) -> Floats:
         """Log density [K, n] of each of the values [n], in units of `scale`, at candidates `rows` [n], given those
@@ -66,7 +66,7 @@ class Hypothesis:
         usable: NDArray[np.bool_] = np.asarray(np.isfinite(residual).all(-1))
         count = len(rows)
         # the last row of the root of the covariance, with the residual as a row more, is what it is solved to
-        table = np.empty((len(z), count + 1, count + 1))
+        table = np.zeros((len(z), count + 1, count + 1))
         table[:, :count, :count] = self._covariance_of_values(process, rows)
         table[:, count, :count] = np.clip(np.where(usable[:, None], residual, 0.0), -_FAR, _FAR)
         least = np.square(process[:, -1]) + _JITTER
@@ -100,26 +100,40 @@ class Hypothesis:
     def _solved(self, process: Floats, rows: Rows, at: Rows) -> Floats:
         """R^-1 k(rows, at) [K, n, m]."""
         root = np.linalg.cholesky(self._covariance_of_values(process, rows))
-        return _solve(root, self._covariance(process, rows, at))
+        return _solve(root, self._between(process, rows, at))
 
     def _covariance_of_values(self, process: Floats, rows: Rows) -> Floats:
-        """[K, n, n], noise included."""
-        covariance = self._covariance(process, rows, rows)
+        """[K, n, n], noise included; only what is on the diagonal and below it, from which its root is made."""
+        below, left = np.tril_indices(len(rows), -1)
+        covariance = np.zeros((len(process), len(rows), len(rows)))
+        squares = np.square(self._unit[rows[below]] - self._unit[rows[left]])
+        covariance[:, below, left] = self._covariance(process, squares.T)
+        own = np.square(process[:, -1]) + (1.0 + 1e-8) * self._variance(process) + _JITTER
         diagonal = np.arange(len(rows))
-        covariance[:, diagonal, diagonal] += (np.square(process[:, -1]) + 1e-8 * self._variance(process) + _JITTER)[
-            :, None
-        ]
+        covariance[:, diagonal, diagonal] = own[:, None]
         return covariance
 
-    def _covariance(self, process: Floats, a: Rows, b: Rows) -> Floats:
-        """Of the value without noise [K, n, m]: Matern 5/2, and the constant's where there is no law."""
+    def _between(self, process: Floats, a: Rows, b: Rows) -> Floats:
+        """Covariance [K, n, m] of the values without noise at candidates `a` [n] and `b` [m]."""
         squares = np.square(self._unit[a].T[:, :, None] - self._unit[b].T[:, None, :])
-        stretch = 5.0 / np.square(process[:, :-2])
-        distance = np.sqrt(np.tensordot(stretch, squares, axes=1))
-        found = (1.0 + distance + np.square(distance) / 3.0) * np.exp(-distance)
+        found = self._covariance(process, squares.reshape(len(squares), -1))
+        return found.reshape(len(process), len(a), len(b))
+
+    def _covariance(self, process: Floats, squares: Floats) -> Floats:
+        """Of values without noise [K, p], from squared differences [d, p]: Matern 5/2, and that of the constant where
+        there is no law.
+        """
+        distance = (5.0 / np.square(process[:, :-2])) @ squares
+        np.sqrt(distance, out=distance)
+        found = distance / 3.0
+        found += 1.0
+        found *= distance
+        found += 1.0
+        np.negative(distance, out=distance)
+        found *= np.exp(distance, out=distance)
         if self.law is None:
             found += 1.0
-        found *= np.square(process[:, -2])[:, None, None]
+        found *= np.square(process[:, -2])[:, None]
         return np.asarray(found)
 
     def _variance(self, process: Floats) -> Floats:
