@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -14,10 +12,12 @@ from numpy.typing import NDArray
 
 from instruments.capabilities import Capabilities, Field
 from instruments.cost import Cost
-from instruments.errors import DataInvalid, HardwareFault, NotSupported, OutOfReach, Stopped
-from instruments.measurement import Axis, Channel, Measurement
-from instruments.nanonis.commands import BIAS_COLUMN, SIGNALS
-from instruments.nanonis.connection import Connection
+from instruments.errors import HardwareFault, NotSupported, OutOfReach, Stopped
+from instruments.measurement import Measurement
+from instruments.nanonis.commands import SIGNALS
+from instruments.nanonis.images import POLL_S, image
+from instruments.nanonis.sweeps import sweeps
+from instruments.nanonis.wires import Wires, followed
 from instruments.requests import (
     Approach,
     BiasSpectroscopy,
@@ -33,7 +33,6 @@ from instruments.vendor import Channels, Vendor, check_channels
 from physics_priors.bounds import Bounds
 
 _M = 1e-9
-_POLL_S = 0.01
 _STROKE_S, _MOST_STROKES = 0.25, 400
 _OLDEST = 10_000
 """Releases of the real-time engine before this one are not known to speak these commands."""
@@ -66,8 +65,7 @@ class Nanonis(Vendor):
         self._host, self._port, self._timeout_s = host, port, timeout_s
         self._bias_limit_V, self._force_limit_nN = bias_limit_V, force_limit_nN
         self._travel_nm_s, self._approach_s = travel_nm_s, approach_s
-        self._open: Connection | None = None
-        self._aside: Connection | None = None
+        self._connected: Wires | None = None
         self._signals: list[str] = []
         self._at_nm = (0.0, 0.0)
         self._safe = False
@@ -82,12 +80,12 @@ class Nanonis(Vendor):
         }
 
     def _connect(self) -> Capabilities:
-        self._open, self._aside = (Connection(self._host, self._port, self._timeout_s) for _ in range(2))
-        product, version, _, engine = self._open.call("Util.VersionGet")
+        wires = self._connected = Wires(self._host, self._port, self._timeout_s)
+        product, version, _, engine = wires.call("Util.VersionGet")
         if engine < _OLDEST:
             raise NotSupported(f"real-time engine {engine} of {product}: this driver knows {_OLDEST} and later")
-        self._signals = self._open.call("Signals.NamesGet")[0]
-        width, height, _ = (side / _M for side in self._open.call("Piezo.RangeGet"))
+        self._signals = wires.call("Signals.NamesGet")[0]
+        width, height, _ = (side / _M for side in wires.call("Piezo.RangeGet"))
         channels = {SIGNALS[name][0]: SIGNALS[name][1] for name in self._signals if name in SIGNALS}
         nothing: dict[str, str] = {}
         volts = Bounds("V", -self._bias_limit_V, self._bias_limit_V)
@@ -116,36 +114,23 @@ class Nanonis(Vendor):
             raise NotSupported("there is one set-point here: say it as a force or as a current, not both")
 
     def _carry_out(self, request: Request, id: str, price: Cost, stop: Stop) -> Measurement:
-        self._renew()
+        if self._wires.lost:
+            self._wires.renew()
+            self._withdraw()
         if self._safe and not isinstance(request, (Approach, Withdraw)):
             self._approach(stop)
         return self._measured(request, id, price, self._channels(request, stop))
 
     def _secure(self) -> None:
-        if self._aside is None:
+        if self._connected is None:
             return
         self._safe = True
-        self._aside = self._working(self._aside)
         for name, arguments in (("Scan.Action", (1, 0)), ("BiasSpectr.Stop", ()), ("ZCtrl.Withdraw", (1, 10_000))):
-            self._aside.call(name, *arguments)
-
-    def _renew(self) -> None:
-        """Connect anew where a call was lost, and withdraw."""
-        assert self._open is not None
-        assert self._aside is not None
-        self._aside = self._working(self._aside)
-        if self._open.broken:
-            self._open = self._working(self._open)
-            self._withdraw()
-
-    def _working(self, connection: Connection) -> Connection:
-        """The connection, or another where a call was lost on it."""
-        return Connection(self._host, self._port, self._timeout_s) if connection.broken else connection
+            self._connected.beside(name, *arguments)
 
     def _disconnect(self) -> None:
-        for connection in (self._open, self._aside):
-            if connection is not None:
-                connection.close()
+        if self._connected is not None:
+            self._connected.close()
 
     def _offset_nm(self) -> tuple[float, float]:
         """The sample's places are the scan frame's."""
@@ -187,81 +172,12 @@ class Nanonis(Vendor):
             raise
 
     def _scan(self, request: ScanImage, stop: Stop) -> Channels:
-        (rows, columns), line_s = request.shape, request.dwell_s * request.shape[1]
-        frame = [*(v * _M for v in (*request.center_nm, *request.size_nm)), math.degrees(request.rotation_rad)]
-        chosen = request.channels or [channel for channel, *_ in SIGNALS.values()]
-        wanted = [i for i, name in enumerate(self._signals) if name in SIGNALS and SIGNALS[name][0] in chosen]
-        speed_m_s = request.size_nm[0] * _M / line_s
-        self._set("Scan.Frame", frame)
-        self._set("Scan.Buffer", [wanted, columns, rows])
-        self._set("Scan.Speed", [speed_m_s, speed_m_s, line_s, line_s, 2, 1.0])
-        self._call("Scan.Action", 0, 1)
-        self._until_scanned(3 * self.price(request).seconds + self._timeout_s, stop)
-        y, x = (_axis(n, size) for n, size in ((rows, request.size_nm[1]), (columns, request.size_nm[0])))
-        found = {}
-        for index in wanted:
-            said, data, up = self._call("Scan.FrameDataGrab", index, 1)
-            if said != self._signals[index] or data.shape != request.shape:
-                raise DataInvalid(f"asked for {self._signals[index]} {request.shape}, {said} {data.shape} came")
-            channel, unit, scale = SIGNALS[said]
-            values = np.asarray(data if up else data[::-1], np.float64) * scale
-            found[channel] = Channel(values, unit, (Axis("y", "nm", y), Axis("x", "nm", x)))
-        return found
-
-    def _until_scanned(self, limit_s: float, stop: Stop) -> None:
-        """Wait for the end of the scan; raises HardwareFault where it has none, though it was told to stop."""
-        began_s, asked_s = time.monotonic(), math.inf
-        while self._call("Scan.StatusGet")[0]:
-            now_s = time.monotonic()
-            if now_s - asked_s > self._timeout_s:
-                raise HardwareFault(f"the scan was told to stop and still runs after {self._timeout_s:g} s")
-            if stop.is_set() or self._ended.is_set() or now_s - began_s > limit_s:
-                self._call("Scan.Action", 1, 0)
-                asked_s = min(asked_s, now_s)
-            time.sleep(_POLL_S)
-        if asked_s - began_s > limit_s and math.isfinite(asked_s):
-            raise HardwareFault(f"the scan did not end within {limit_s:g} s and was stopped")
+        limit_s = 3 * self.price(request).seconds + self._timeout_s
+        return image(self._wires, self._signals, request, limit_s, stop, self._ended)
 
     def _sweep(self, request: BiasSpectroscopy, stop: Stop) -> Channels:
         self._move(request.position_nm)
-        start, end = [0.0, request.high_V, request.low_V], [request.high_V, request.low_V, 0.0]
-        span = request.high_V - request.low_V
-        first, middle = (round(request.points * part / (2 * span)) for part in (request.high_V, span))
-        steps, each = [first, middle, request.points - first - middle], [1.0, 1.0, 1.0]
-        seconds = [request.dwell_s * one for one in each]
-        self._call("BiasSpectr.Open")
-        self._call("BiasSpectr.MLSModeSet", "MLS")
-        self._call("BiasSpectr.MLSValsSet", 3, start, end, [0.0] * 3, [0.0] * 3, seconds, steps, [0] * 3)
-        self._call("BiasSpectr.PropsSet", 0, request.cycles, 2, request.points, 0.0, 2, 2)
-        names, data, _ = self._watched(stop)
-        if data.shape != (len(names), request.points * request.cycles) or BIAS_COLUMN not in names:
-            raise DataInvalid(f"asked for {request.points * request.cycles} points, {names} {data.shape} came")
-        table = dict(zip(names, np.asarray(data, np.float64), strict=True))
-        bias_V = table.pop(BIAS_COLUMN)
-        peaks = (float(np.nanmin(bias_V)), float(np.nanmax(bias_V)))
-        if max(abs(peaks[0] - request.low_V), abs(peaks[1] - request.high_V)) > 0.2 * span:
-            raise HardwareFault(f"asked for {request.low_V:g} to {request.high_V:g} V, the sweep went {peaks} V")
-        axis = (Axis("bias", "V", bias_V),)
-        return {
-            SIGNALS[n][0]: Channel(v * SIGNALS[n][2], SIGNALS[n][1], axis) for n, v in table.items() if n in SIGNALS
-        }
-
-    def _watched(self, stop: Stop) -> list[Any]:
-        """The spectroscopy, which blocks its connection, stopped by the other one where that is wanted."""
-        over = threading.Event()
-        watch = threading.Thread(target=self._stop_sweep, args=(stop, over), daemon=True)
-        watch.start()
-        try:
-            return self._call("BiasSpectr.Start", 1, "")
-        finally:
-            over.set()
-            watch.join()
-
-    def _stop_sweep(self, stop: Stop, over: threading.Event) -> None:
-        assert self._aside is not None
-        while not over.wait(_POLL_S):
-            if stop.is_set() or self._ended.is_set():
-                self._aside.call("BiasSpectr.Stop")  # again and again: one that comes before the start is lost
+        return sweeps(self._wires, request, stop, self._ended)
 
     def _pulse(self, request: TipPulse, stop: Stop) -> Channels:
         self._move(request.position_nm)
@@ -272,41 +188,41 @@ class Nanonis(Vendor):
         """Follow the path under bias; whatever happens, the bias is taken off again."""
         first, *others = request.points_nm
         self._move(first)
-        self._set("FolMe.Speed", [request.speed_nm_s * _M, 1])
+        self._wires.set("FolMe.Speed", [request.speed_nm_s * _M, 1])
         try:
-            self._set("Bias.", [request.bias_V])
+            self._wires.set("Bias.", [request.bias_V])
             for point in _strokes(first, others, request.speed_nm_s):
                 if stop.is_set() or self._ended.is_set():
                     raise Stopped("the path was ended on its way; its first strokes are drawn")
                 self._move(point)
         finally:
-            self._set("Bias.", [0.0])
-            self._set("FolMe.Speed", [request.speed_nm_s * _M, 0])
+            self._wires.set("Bias.", [0.0])
+            self._wires.set("FolMe.Speed", [request.speed_nm_s * _M, 0])
         return {}
 
     def _regulate(self, request: SetFeedback, stop: Stop) -> Channels:
         if request.setpoint_nN is not None:
-            self._set("ZCtrl.Setpnt", [request.setpoint_nN * 1e-9])
+            self._wires.set("ZCtrl.Setpnt", [request.setpoint_nN * 1e-9])
         if request.setpoint_pA is not None:
-            self._set("ZCtrl.Setpnt", [request.setpoint_pA * 1e-12])
+            self._wires.set("ZCtrl.Setpnt", [request.setpoint_pA * 1e-12])
         if request.proportional is not None or request.integral_Hz is not None:
             proportional, time_s, integral = self._call("ZCtrl.GainGet")
             chosen = (request.proportional, request.integral_Hz)
             gains = [new if new is not None else old for new, old in zip(chosen, (proportional, integral), strict=True)]
-            self._set("ZCtrl.Gain", [gains[0], time_s, gains[1]])
-        self._set("ZCtrl.OnOff", [int(request.on)])
+            self._wires.set("ZCtrl.Gain", [gains[0], time_s, gains[1]])
+        self._wires.set("ZCtrl.OnOff", [int(request.on)])
         return {}
 
     def _approach_at(self, request: Approach, stop: Stop) -> Channels:
         if request.setpoint_nN is not None:
-            self._set("ZCtrl.Setpnt", [request.setpoint_nN * 1e-9])
+            self._wires.set("ZCtrl.Setpnt", [request.setpoint_nN * 1e-9])
         return self._approach(stop)
 
     def _approach(self, stop: Stop) -> Channels:
         self._call("AutoApproach.Open")
         self._call("AutoApproach.OnOffSet", 1)
         while self._call("AutoApproach.OnOffGet")[0]:
-            if stop.is_set() or self._ended.wait(_POLL_S):
+            if stop.is_set() or self._ended.wait(POLL_S):
                 self._call("AutoApproach.OnOffSet", 0)
                 raise Stopped("the approach was ended")
         self._safe = False
@@ -320,23 +236,15 @@ class Nanonis(Vendor):
     def _move(self, position_nm: Sequence[float]) -> None:
         x_m, y_m = (v * _M for v in position_nm)
         self._call("FolMe.XYPosSet", x_m, y_m, 1)
-        _followed("FolMe.XYPos", [x_m, y_m], self._call("FolMe.XYPosGet", 1))
+        followed("FolMe.XYPos", [x_m, y_m], self._call("FolMe.XYPosGet", 1))
 
-    def _set(self, name: str, values: Sequence[Any]) -> None:
-        """Set, and read back what became of it; raises HardwareFault where it did not follow."""
-        self._call(name + "Set", *values)
-        _followed(name, values, self._call(name + "Get"))
+    @property
+    def _wires(self) -> Wires:
+        assert self._connected is not None
+        return self._connected
 
     def _call(self, name: str, *arguments: Any) -> list[Any]:
-        assert self._open is not None
-        return self._open.call(name, *arguments)
-
-
-def _followed(name: str, asked: Sequence[Any], got: Sequence[Any]) -> None:
-    for one, other in zip(asked, got, strict=True):
-        one, other = (np.asarray(value, np.float64) for value in (one, other))
-        if one.shape != other.shape or np.any(np.abs(one - other) > 1e-12 + 1e-5 * np.abs(one)):
-            raise HardwareFault(f"{name} was set to {list(asked)} and reads {list(got)}: the controller clamped it")
+        return self._wires.call(name, *arguments)
 
 
 def _strokes(first: Sequence[float], others: Sequence[Sequence[float]], speed_nm_s: float) -> list[list[float]]:
@@ -356,8 +264,3 @@ def _reached(values: NDArray[Any]) -> float:
     """The share of leading rows without a gap."""
     gaps = np.isnan(values).reshape(len(values), -1).any(axis=1)
     return 1.0 if not gaps.any() else float(np.argmax(gaps)) / len(values)
-
-
-def _axis(points: int, size_nm: float) -> NDArray[np.float64]:
-    """Centres of pixels [nm], relative to the middle of the frame."""
-    return (np.arange(points) + 0.5) / points * size_nm - size_nm / 2
