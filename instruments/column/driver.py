@@ -21,6 +21,7 @@ from instruments.column.site import ColumnSite
 from instruments.cost import Cost, electrons
 from instruments.errors import NotSupported, OutOfReach
 from instruments.measurement import Measurement
+from instruments.probe import read_each
 from instruments.requests import MoveStage, PointSpectrum, Register, Request, ScanImage, SetOptics
 from instruments.seam import Stop
 from instruments.vendor import Channels, Vendor, check_channels
@@ -40,7 +41,7 @@ class Column(Scope, Vendor):
         self._stage_at: Stage = self._start_stage
         self._registered_nm = (0.0, 0.0)
         self._view: tuple[tuple[float, float], float] | None = None
-        self._note = ""
+        self._note, self._is_reached = "", False
         self._ways: Mapping[type[Request], Callable[[Any, Stop], Channels]] = {
             ScanImage: self._image,
             PointSpectrum: self._spectrum,
@@ -48,6 +49,21 @@ class Column(Scope, Vendor):
             MoveStage: self._move,
             Register: self._register,
         }
+
+    def readings(self) -> dict[str, Any]:
+        """What the column tells of itself, by name; it is reached, and nothing is set.
+
+        What cannot be read is its error; what nothing is known of is left out.
+        """
+        with self._opening:
+            self._reached()
+        asks = {"blanked": self._blanked, "beam shift": self._get_shift, "stage [nm, rad]": self._get_stage}
+        return read_each({**asks, **self._further()})
+
+    def _reached(self) -> None:
+        if not self._is_reached:
+            self._reach()
+            self._is_reached = True
 
     def _described(
         self,

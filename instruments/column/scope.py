@@ -27,6 +27,14 @@ class Scope(ABC):
     """Channel of point spectra."""
 
     @abstractmethod
+    def _reach(self) -> None:
+        """Connect, and set nothing."""
+
+    def _further(self) -> Mapping[str, Callable[[], Any]]:
+        """What else can be read without setting anything, by name."""
+        return {}
+
+    @abstractmethod
     def _set_blank(self, on: bool) -> None:
         """Ask for it."""
 

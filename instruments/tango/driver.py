@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -73,22 +73,35 @@ class TangoColumn(Column):
         self._tells_blank, self._tells_probe, self._believed_blanked = False, False, False
         self._axes = 5
 
-    def _connect(self) -> Capabilities:
+    def _reach(self) -> None:
         site, timeout_s = self.site, 2 * self.site.longest_frame_s + self.site.patience_s
         self._scope, self._aside = (Device(site.microscope, timeout_s) for _ in range(2))
         self._settings = Device(site.scan, timeout_s)
+        self._eels = None if site.eels is None else Device(site.eels, timeout_s)
+        self._tells_blank, self._tells_probe = self._scope.has("beam_state"), self._scope.has("beam_pos")
+        self._tiled = site.tiled or str(json.loads(Device(str(site.data), timeout_s).call("get_config"))["uri"])
+
+    def _further(self) -> Mapping[str, Callable[[], Any]]:
+        return {
+            "in STEM mode": lambda: self._scope.read("stem_mode"),
+            "field of view [m]": lambda: self._scope.call("get_fov"),
+            "defocus [m]": lambda: self._scope.call("get_defocus"),
+            "dwell [s]": lambda: self._settings.read("dwell_time"),
+            "data server": lambda: self._tiled,
+        }
+
+    def _connect(self) -> Capabilities:
+        self._reached()
+        site = self.site
         missing = set(_NEEDED) - set(self._scope.commands())
         if missing:
             raise NotSupported(f"{site.microscope} has no {', '.join(sorted(missing))}")
-        self._tells_blank, self._tells_probe = self._scope.has("beam_state"), self._scope.has("beam_pos")
         if not self._tells_blank and not site.blind:
             raise NotSupported(
                 f"{site.microscope} cannot be asked whether its beam is blanked: say blind to believe it"
             )
         if not self._scope.read("stem_mode"):
             raise NotSupported(f"{site.microscope} is not in STEM mode")
-        self._eels = None if site.eels is None else Device(site.eels, timeout_s)
-        self._tiled = site.tiled or str(json.loads(Device(str(site.data), timeout_s).call("get_config"))["uri"])
         return self._described(
             f"Tango {site.microscope.partition('#')[0].rpartition('//')[2]}, never run against asyncroscopy itself",
             {channel: "counts" for channel, _ in site.detectors},

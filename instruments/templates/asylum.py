@@ -19,6 +19,7 @@ from instruments.column.beam import followed
 from instruments.cost import Cost
 from instruments.errors import DataInvalid, HardwareFault, NotSupported, Stopped
 from instruments.measurement import Measurement
+from instruments.probe import read_each
 from instruments.requests import Register, Request, ScanImage, SetFeedback, Withdraw
 from instruments.seam import Stop
 from instruments.site import Site, site_of
@@ -88,6 +89,12 @@ class Asylum(Vendor):
             Withdraw: lambda request, stop: self._withdrawn(),
             Register: self._register,
         }
+
+    def readings(self) -> dict[str, Any]:
+        """What Igor tells, by name; nothing of the microscope is set."""
+        names = (*NOTED, "ScanPoints", "ScanLines", "DeflectionSetpointVolts")
+        asks = {name: lambda name=name: self._igor.read([name])[0] for name in names}
+        return read_each({**asks, "images": lambda: f"{len(self._files())} files in {self.site.images}"})
 
     def _connect(self) -> Capabilities:
         site, nothing = self.site, dict[str, str]()

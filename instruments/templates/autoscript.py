@@ -9,7 +9,7 @@ once: blanking has one of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -71,7 +71,7 @@ class AutoScript(Column):
         self._structures: Any = None
         self._enumerations: Any = None
 
-    def _connect(self) -> Capabilities:
+    def _reach(self) -> None:
         client = library(_CLIENT, "it comes with the microscope")
         self._structures, self._enumerations = (
             library(f"{_CLIENT}.{name}", "it comes with the microscope") for name in ("structures", "enumerations")
@@ -79,6 +79,20 @@ class AutoScript(Column):
         self._scope, self._aside = client.TemMicroscopeClient(), client.TemMicroscopeClient()
         for one in (self._scope, self._aside):
             asked("connecting", one.connect, self.site.host, self.site.port)
+
+    def _further(self) -> Mapping[str, Callable[[], Any]]:
+        optics, detectors = self._scope.optics, self._scope.detectors
+        return {
+            "optical mode": lambda: optics.optical_mode,
+            "scan rotation": lambda: optics.scan_rotation,
+            "field of view [m]": lambda: optics.scan_field_of_view,
+            "defocus [m]": lambda: optics.defocus,
+            "parked probe": lambda: _pair(optics.paused_scan_beam_position),
+            "screen": lambda: detectors.screen.position,
+        }
+
+    def _connect(self) -> Capabilities:
+        self._reached()
         self._ready()
         return self._described(
             f"AutoScript at {self.site.host}, {NOT_RUN}",

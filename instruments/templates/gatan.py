@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -67,9 +67,18 @@ class Gatan(Column):
         self._dm: Any = None
         self._scope: Any = None
 
-    def _connect(self) -> Capabilities:
+    def _reach(self) -> None:
         self._dm = library("DigitalMicrograph", "it exists only inside of GMS")
         self._scope = asked("GMS", self._dm.Py_Microscope)
+
+    def _further(self) -> Mapping[str, Callable[[], Any]]:
+        return {
+            "has a blanker": self._scope.HasBeamBlanker,
+            "stage [um, degrees]": lambda: self._scope.GetStagePositions(_ALL_AXES),
+        }
+
+    def _connect(self) -> Capabilities:
+        self._reached()
         if not asked("GMS", self._scope.HasBeamBlanker):
             raise NotSupported("GMS knows no beam blanker: nothing could make this microscope safe")
         channels = {channel: "counts" for channel, _ in self.site.signals}

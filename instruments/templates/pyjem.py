@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -68,17 +68,33 @@ class PyJem(Column):
         super().__init__(site)
         self.site = site
         self._tem: Any = None
+        self._detectors: Any = None
         self._detector: Any = None
 
-    def _connect(self) -> Capabilities:
+    def _reach(self) -> None:
         self._tem = library("PyJEM.TEM3", "it comes with the microscope")
-        detectors = library("PyJEM.detector", "it comes with the microscope")
+        self._detectors = library("PyJEM.detector", "it comes with the microscope")
         if self.site.host is not None:
-            asked("PyJEM", detectors.set_ip, self.site.host)
-        attached = [str(name) for name in asked("PyJEM", detectors.get_attached_detector)]
+            asked("PyJEM", self._detectors.set_ip, self.site.host)
+
+    def _further(self) -> Mapping[str, Callable[[], Any]]:
+        return {
+            "attached detectors": self._detectors.get_attached_detector,
+            f"settings of {self.site.detector}": lambda: self._detectors.Detector(
+                self.site.detector
+            ).get_detectorsetting(),
+            "STEM (1) or TEM (0)": lambda: self._tem.EOS3().GetTemStemMode(),
+            "magnification": lambda: self._tem.EOS3().GetMagValue(),
+            "stage, in its own units": lambda: self._tem.Stage3().GetPos(),
+            "stage, states": lambda: self._tem.Stage3().GetStatus(),
+        }
+
+    def _connect(self) -> Capabilities:
+        self._reached()
+        attached = [str(name) for name in asked("PyJEM", self._detectors.get_attached_detector)]
         if self.site.detector not in attached:
             raise NotSupported(f"no detector {self.site.detector!r}; attached are {', '.join(attached) or 'none'}")
-        self._detector = detectors.Detector(self.site.detector)
+        self._detector = self._detectors.Detector(self.site.detector)
         if asked("PyJEM", self._tem.EOS3().GetTemStemMode) != _STEM:
             raise NotSupported("the microscope is in TEM mode: choose STEM")
         return self._described(f"PyJEM, {NOT_RUN}", {"dark_field": "counts"})

@@ -23,9 +23,21 @@ needs_tango = pytest.mark.skipif("TANGO_PYTHON" not in os.environ, reason="TANGO
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(CHECKOUT)}
 
 
-def run(*arguments: str, timeout: float = 250) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [os.environ["TANGO_PYTHON"], *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, env=ENVIRONMENT)
+    around = ENVIRONMENT | environment
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250, env=around)
+
+
+def started(sample: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
+    """A server over a sample, and the addresses of its devices."""
+    command = [os.environ["TANGO_PYTHON"], "-m", "instruments.tango.server", "--sample", sample]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(command, text=True, env=ENVIRONMENT, **pipes)  # type: ignore[call-overload]
+    assert server.stdout is not None
+    line = next(line for line in server.stdout if "{" in line)
+    devices, _ = json.JSONDecoder().raw_decode(line, line.index("{"))  # Tango writes there too
+    return server, devices
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +46,9 @@ def served() -> Iterator[Callable[[str], dict[str, str]]]:
     running: list[subprocess.Popen[str]] = []
 
     def start(sample: str) -> dict[str, str]:
-        command = [os.environ["TANGO_PYTHON"], "-m", "instruments.tango.server", "--sample", sample]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        server = subprocess.Popen(command, text=True, env=ENVIRONMENT, **pipes)  # type: ignore[call-overload]
+        server, devices = started(sample)
         running.append(server)
-        assert server.stdout is not None
-        line = next(line for line in server.stdout if "{" in line)
-        found, _ = json.JSONDecoder().raw_decode(line, line.index("{"))  # Tango writes there too
-        return found  # type: ignore[no-any-return]
+        return devices
 
     yield start
     for server in running:
@@ -61,13 +68,21 @@ def settings(devices: dict[str, str], **others: object) -> str:
 
 
 @needs_tango
-def test_the_probe_reads_and_sets_nothing(bench: dict[str, str]) -> None:
+def test_the_probe_reads_and_sets_nothing(bench: dict[str, str], tmp_path: Path) -> None:
     done = run("-m", "instruments.tango.probe", bench["microscope"], bench["scan"], "--timeout-s", "5")
     assert done.returncode == 0, done.stderr
     assert "  stem_mode = True" in done.stdout
     assert "  command acquire_scanned_image" in done.stdout
     assert "  dwell_time = 1e-06 ([1e-09, 10] s, writable)" in done.stdout
     assert "beam_state = False" in done.stdout  # nobody has connected yet, and the probe did not blank
+    site = tmp_path / "site.json"
+    site.write_text(settings(bench))
+    read = run("-m", "instruments.probe", "instruments.tango.driver:make", TANGO_SITE=str(site))
+    assert read.returncode == 0, read.stderr
+    assert "blanked = False" in read.stdout
+    assert "in STEM mode = True" in read.stdout
+    width = next(line for line in read.stdout.splitlines() if line.startswith("field of view [m] = "))
+    assert float(width.split()[-1]) == pytest.approx(8e-9)
     missing = run("-m", "instruments.tango.probe", bench["scan"].replace("scan", "none"))
     assert (missing.returncode, missing.stderr.count("error: ")) == (2, 1)
 
@@ -89,6 +104,17 @@ def test_signs_units_clamps_errors_and_stop(bench: dict[str, str], tmp_path: Pat
     done = run(str(HERE / "tango_behaviour.py"), str(site))
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert done.stdout.split() == ["signs", "units", "limits", "errors", "stop"]
+
+
+@needs_tango
+def test_a_server_that_is_killed_in_mid_frame_is_said_and_leaves_no_thread(tmp_path: Path) -> None:
+    server, devices = started("bench")
+    site = tmp_path / "site.json"
+    site.write_text(settings(devices, longest_frame_s=5.0))
+    done = run(str(HERE / "tango_lost.py"), str(site), str(server.pid))
+    server.communicate(timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert len(done.stdout.splitlines()) == 3
 
 
 @needs_tango

@@ -13,6 +13,7 @@ import pytest
 
 from instruments.check import check
 from instruments.errors import ConnectionLost, DataInvalid, HardwareFault, NotSupported, OutOfReach, Stopped
+from instruments.probe import lines
 from instruments.requests import Approach, Register, ScanImage, SetFeedback, Withdraw
 from instruments.templates.asylum import Asylum, AsylumSite, make
 from instruments.templates.ibw import read_wave
@@ -66,6 +67,18 @@ def state(site: AsylumSite, **changed: Any) -> dict[str, Any]:
 def brightest(values: np.ndarray, width_nm: float = 1000.0) -> tuple[float, float]:
     row, at = np.unravel_index(values.argmax(), values.shape)
     return tuple((k + 0.5) / n * width_nm - width_nm / 2 for k, n in zip((at, row), values.shape[::-1], strict=True))
+
+
+def test_it_can_be_read_before_anything_is_set(site: AsylumSite) -> None:
+    told = lines(Asylum(site))
+    assert "ScanSize = 2e-06" in told
+    assert "ScanLines = 256.0" in told
+    assert f"images = 0 files in {site.images}" in told
+    assert state(site) == START
+    wrong = dict(START)
+    wrong.pop("YOffset")
+    (Path(site.folder) / "state.json").write_text(json.dumps(wrong))
+    assert any(line.startswith("YOffset = cannot be read: DataInvalid") for line in lines(Asylum(site)))
 
 
 def test_the_conformance_suite_passes_on_our_reading_of_it(site: AsylumSite) -> None:

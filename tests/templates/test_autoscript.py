@@ -17,6 +17,7 @@ import pytest
 
 from instruments.check import check
 from instruments.errors import DataInvalid, HardwareFault, NotSupported, OutOfReach, Stopped
+from instruments.probe import lines
 from instruments.requests import MoveStage, PointSpectrum, Register, ScanImage, SetOptics
 from instruments.templates.autoscript import AutoScript, AutoScriptSite, make
 
@@ -157,6 +158,7 @@ def column(specimen: Any, monkeypatch: pytest.MonkeyPatch) -> Column:
             self.acquisition = Record(acquire_stem_images_advanced=column.images)
             self.analysis = Record(eds=Record(acquire_spectrum=column.xrays))
             self.specimen = Record(stage=column.specimen_stage)
+            self.detectors = Record(screen=Record(position="Retracted"))
 
     client: Any = types.ModuleType("autoscript_tem_microscope_client")
     client.TemMicroscopeClient = TemMicroscopeClient
@@ -193,6 +195,30 @@ def test_the_bridge_says_what_is_missing_and_ends(name: str) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(("error: this Python has no ", "error: ASYLUM_SITE must name a JSON file"))
     assert done.stderr.count("\n") == 1
+
+
+def test_it_can_be_read_before_anything_is_set(column: Column, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Restless(Optics):
+        @property
+        def defocus(self) -> float:
+            self.asked = getattr(self, "asked", 0.0) + 1e-9
+            return self.asked
+
+        @defocus.setter
+        def defocus(self, value: float) -> None:
+            pass
+
+    column.optics, column.optics.optical_mode = Restless(), "Tem"
+    told = lines(AutoScript(SITE))
+    assert "blanked = False" in told  # it was not blanked, and TEM mode is no reason not to be read
+    assert "beam shift = (10.0, 0.0)" in told
+    assert "field of view [m] = 1e-06" in told
+    assert any(line.startswith("stage [nm, rad] = (999.99") and line.endswith("0.1, nan)") for line in told)
+    assert any(line.startswith("defocus [m] = 1e-09, then 2e-09: it differs") for line in told)
+    assert "screen = Retracted" in told
+    monkeypatch.setattr(Deflectors, "beam_shift", property(lambda self: 1 / 0))
+    assert "beam shift = cannot be read: ZeroDivisionError: division by zero" in lines(AutoScript(SITE))
+    assert (column.specimen.scans, column.specimen_stage.asked) == (0, [])
 
 
 def test_the_conformance_suite_passes_on_our_reading_of_it(column: Column) -> None:

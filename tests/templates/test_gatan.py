@@ -16,6 +16,7 @@ import pytest
 from instruments.bridge.remote import RemoteInstrument
 from instruments.check import check
 from instruments.errors import DataInvalid, HardwareFault, NotSupported, OutOfReach
+from instruments.probe import lines
 from instruments.requests import MoveStage, Register, ScanImage
 from instruments.templates.gatan import Gatan, GatanSite, make, serve
 
@@ -109,6 +110,18 @@ def gms(specimen: Any, monkeypatch: pytest.MonkeyPatch) -> Gms:
 def brightest(values: np.ndarray) -> tuple[float, float]:
     row, at = np.unravel_index(values.argmax(), values.shape)
     return (float(at) + 0.5 - 32, float(row) + 0.5 - 32)
+
+
+def test_it_can_be_read_before_anything_is_set(gms: Gms) -> None:
+    told = lines(Gatan(GatanSite()))
+    assert told == [
+        "blanked = False",
+        "beam shift = (3.0, 4.0)",
+        f"stage [nm, rad] = {(1000.0, 2000.0, 0.0, math.radians(10.0), 0.0)}",
+        "has a blanker = True",
+        "stage [um, degrees] = (1.0, 2.0, 0.0, 10.0, 0.0)",
+    ]
+    assert (gms.blanked, gms.parameters) == (False, {})
 
 
 def test_the_conformance_suite_passes_on_our_reading_of_it(gms: Gms) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from instruments.check import check
 from instruments.errors import DataInvalid, HardwareFault, NotSupported, OutOfReach, Stopped
+from instruments.probe import lines
 from instruments.requests import MoveStage, PointSpectrum, Register, ScanImage, SetOptics
 from instruments.templates.pyjem import PyJem, PyJemSite, make
 
@@ -126,6 +127,16 @@ def image(jeol: PyJem, id: str, request: ScanImage = FRAME) -> np.ndarray:
 def test_it_says_in_one_line_that_the_library_is_missing() -> None:
     with pytest.raises(NotSupported, match=r"no PyJEM\.TEM3 .* comes with the microscope"):
         make().describe()
+
+
+def test_it_can_be_read_before_anything_is_set(scope: Scope) -> None:
+    told = lines(PyJem(SITE))
+    assert "blanked = False" in told
+    assert "attached detectors = ['ADF1', 'BF']" in told
+    assert "stage, in its own units = [1.0, 2.0, 0.0, 0.0, 0.0]" in told
+    assert "stage [nm, rad] = (1000.0, 2000.0, 0.0, 0.0, 0.0)" in told
+    assert any(line.startswith("settings of ADF1 = {'ExposureTimeValue': 10.0") for line in told)
+    assert scope.calls == []
 
 
 def test_the_conformance_suite_passes_on_our_reading_of_it(scope: Scope) -> None:
