@@ -76,7 +76,8 @@ class Column(Scope, Vendor):
         limits: Mapping[str, Bounds] | None = None,
     ) -> Capabilities:
         """Capabilities of a column that was reached; the beam is blanked, and where shift and stage are is noted."""
-        site, nothing = self._site, dict[str, str]()
+        site = self._site
+        nothing: dict[str, str] = {}
         self._beam.blank()
         if site.shift is not None:
             self._start_shift = asked("beam shift", self._get_shift)

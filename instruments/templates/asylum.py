@@ -97,7 +97,8 @@ class Asylum(Vendor):
         return read_each({**asks, "images": lambda: f"{len(self._files())} files in {self.site.images}"})
 
     def _connect(self) -> Capabilities:
-        site, nothing = self.site, dict[str, str]()
+        site = self.site
+        nothing: dict[str, str] = {}
         self._igor.read(NOTED)
         if not Path(site.images).is_dir():
             raise NotSupported(f"there is no folder {site.images}")

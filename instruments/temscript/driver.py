@@ -81,7 +81,8 @@ class Temscript(Vendor):
         self._binnings = [int(value) for value in detectors[self._detector]["binnings"]]
         self._limits_m = {axis: (low, high) for axis, (low, high) in get("stage_limits").items()}
         self._stage_m = self._start_m = dict(get("stage_position"))
-        side, nothing = 2 * self._shift_range_nm, dict[str, str]()
+        side = 2 * self._shift_range_nm
+        nothing: dict[str, str] = {}
         self._set("beam_blanked", True)
         return Capabilities(
             name=f"temscript {get('family')}",
