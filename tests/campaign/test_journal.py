@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 
 import numpy as np
@@ -237,3 +238,20 @@ def test_an_interrupted_campaign_of_a_released_schema_can_be_read_and_goes_on(re
     with open_reader(path) as reader:
         assert [event.step for event in reader.events(kinds=["outcome"])] == [1, 2, 3, 4, 5]
         assert reader.meta()["schema_version"] == schema.VERSION
+
+
+def test_times_never_go_back_whoever_sets_the_clock(path, monkeypatch):
+    first = Journal(path)
+    first.begin({"campaign_id": "abc", "created": time.time()})
+    monkeypatch.setattr(time, "time", lambda: 1.0)
+    first.add("a", [("decision", 1, {})])
+    first.close()
+    second = Journal(path)
+    second.take_over()
+    second.add("b", [("outcome", 1, {})])
+    second.close()
+    with open_reader(path) as reader:
+        times = [event.t for event in reader.events()]
+    assert len(times) == 3
+    assert times == sorted(times)
+    assert times[-1] > 1e9
