@@ -42,7 +42,8 @@ class ColumnSite(Site):
     """A call that takes this on top of three times its price is given up as hung."""
 
     def contradictions(self) -> list[str]:
-        return [
+        said = [] if self.shortest_dwell_s <= self.longest_dwell_s else ["shortest_dwell_s is above longest_dwell_s"]
+        return said + [
             f"{name} is no turn of the plane: its determinant is 0"
             for name in ("shift", "stage")
             if (turn := getattr(self, name)) is not None and abs(np.linalg.det(np.array(turn))) < 1e-12

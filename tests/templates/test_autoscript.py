@@ -425,6 +425,7 @@ def test_site_settings_are_read_and_wrong_ones_are_said(tmp_path: Path, monkeypa
         ({"port": 70000}, "port"),
         ({"sides": 64}, "sides must be a tuple"),
         ({"defocus_sign": 0}, "1 or -1"),
+        ({"shortest_dwell_s": 1e-2}, "above longest_dwell_s"),
     ):
         path.write_text(json.dumps(plain))
         with pytest.raises(DataInvalid, match=said):

@@ -15,7 +15,7 @@ import pytest
 
 from instruments.bridge.remote import RemoteInstrument
 from instruments.check import check
-from instruments.errors import DataInvalid, HardwareFault, NotSupported, OutOfReach
+from instruments.errors import DataInvalid, HardwareFault, NotSupported, OutOfReach, Stopped
 from instruments.probe import lines
 from instruments.requests import MoveStage, Register, ScanImage
 from instruments.templates.gatan import Gatan, GatanSite, make, serve
@@ -246,8 +246,18 @@ def test_it_serves_from_a_thread_inside_of_another_program(
         remote = RemoteInstrument(serving_at(folder / "audit.jsonl"), patience_s=20.0)
         values = remote.acquire(FRAME, id="1", stop=NEVER).channels["dark_field"].values
         assert brightest(values) == pytest.approx((12.0, -5.0), abs=1.0)
+        gms.specimen.hold.clear()  # a frame that takes its time
+        watcher = RemoteInstrument(serving_at(folder / "audit.jsonl"), patience_s=20.0)
+        watcher.describe()  # before that it has reached nobody
+        threading.Timer(0.3, watcher.make_safe).start()
+        threading.Timer(1.0, gms.specimen.hold.set).start()
+        with pytest.raises(Stopped):
+            remote.acquire(FRAME, id="2", stop=NEVER)
+        assert gms.blanked
+        watcher.close()
         remote.close()
     finally:
+        gms.specimen.hold.set()
         folder.mkdir(exist_ok=True)
         (folder / "stop").touch()
         until = time.monotonic() + 20
