@@ -80,10 +80,14 @@ class RemoteInstrument:
         return None if found is None else self._read(found)
 
     def make_safe(self) -> None:
-        """Make it safe; a server that cannot be reached does so by itself when it hears nothing, which is logged."""
-        if self._closing.is_set() or self._known is None:
+        """Make it safe, also as the first thing that is asked of it.
+
+        A server that cannot be reached does so by itself when it hears nothing, which is logged.
+        """
+        if self._closing.is_set():
             return
         try:
+            self._connect_soon()
             self._link.call("make_safe", lease=self._lease)
         except ConnectionLost as error:
             log.warning("make_safe was not answered, the server does it when the lease ends: %s", error)
@@ -100,6 +104,15 @@ class RemoteInstrument:
             with contextlib.suppress(InstrumentError):
                 self._link.call("release", lease=self._lease)
         self._link.close()
+
+    def _connect_soon(self) -> None:
+        """Connect where that was not done, to a server that answers at once."""
+        if self._known is None:
+            patience_s, self._link.patience_s = self._link.patience_s, min(self._link.patience_s, _GIVE_BACK_S)
+            try:
+                self._connected()
+            finally:
+                self._link.patience_s = patience_s
 
     def _read(self, plain: Mapping[str, Any]) -> Measurement:
         """A measurement; a request that is the last one over again is not built over again."""

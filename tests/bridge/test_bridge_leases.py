@@ -247,6 +247,19 @@ def test_a_server_that_is_not_there_is_said_to_be_silent() -> None:
     remote.close()
 
 
+def test_make_safe_may_be_the_first_thing_that_a_client_asks(serve: Serve, exposing: ModuleType) -> None:
+    """Somebody beside the operator, who holds the lease, runs it to end what goes on."""
+    instrument = exposing.Exposing()
+    server = serve(instrument)
+    operator, bystander = RemoteInstrument(server.address, name="operator"), RemoteInstrument(server.address)
+    operator.acquire(HERE, id="a", stop=NEVER)
+    instrument.made_safe.clear()
+    bystander.make_safe()
+    assert instrument.made_safe.is_set()
+    operator.close()
+    bystander.close()
+
+
 def test_every_command_and_refusal_is_in_the_audit_log(serve: Serve, exposing: ModuleType, tmp_path: Path) -> None:
     server = serve(exposing.Exposing(), folder=tmp_path / "served")
     remote = RemoteInstrument(server.address, name="operator")
