@@ -65,9 +65,7 @@ def test_what_the_oracle_is_told_are_the_rates_of_the_twin() -> None:
     hops = [event.rate for to in near for event in found if event.kind == HOPPED and event.to == to]
     np.testing.assert_allclose(hops, told, rtol=0.01)  # bonds of the sheet are 0.01 % longer
     folds = sum(event.rate for event in found if event.kind == FOLDED and event.site == silicon)
-    assert folds == pytest.approx(
-        theta[0, 7] * struck, rel=0.15
-    )  # the twin's probe is lower in the middle than a Gaussian
+    assert folds == pytest.approx(theta[0, 7] * struck, rel=0.15)  # the twin's probe is no Gaussian
 
 
 def test_the_oracle_and_the_planner_reach_their_goals_where_the_lattice_suffers() -> None:
