@@ -172,7 +172,9 @@ def _compared(truth: Floats, noise: float, right: int, seeds: Sequence[int], mad
     from agents.bayesian.gaussian_process import GaussianProcess
 
     ours = [played(made(), truth, seed, noise) for seed in seeds]
-    plain = [played(GaussianProcess("integrated_variance", "position"), truth, seed, noise) for seed in seeds]
+    plain = [
+        played(GaussianProcess("integrated_variance", "position", seeds=SEEDS), truth, seed, noise) for seed in seeds
+    ]
     last = np.array([run.probability[-1] for run in ours])
     won = int(np.sum(last.argmax(1) == right))
     return {
