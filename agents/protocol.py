@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -37,6 +38,9 @@ class Problem:
     pixels: NDArray[np.int64] | None = None
     images: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     extent_nm: tuple[float, float, float, float] | None = None
+    also_name: str = ""
+    also_unit: str = ""
+    """Of the second number that each measurement brings; no name where it brings one."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class Transition:
     terminated: bool = False
     seconds: float = 0.0
     electrons: float = 0.0
+    also: float = math.nan
+    """The second number, where the task reads two; it stands or falls with the value."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class Remembering:
     """Actions taken, [steps, d]."""
     values: NDArray[np.float64]
     """Their values, [steps], NaN where there is none."""
+    also: NDArray[np.float64]
+    """What was read beside the values, [steps], NaN where there is none."""
     accepted: NDArray[np.bool_]
     """Which values still stand, [steps]."""
     taken: NDArray[np.int64]
@@ -35,7 +37,7 @@ class Remembering:
         self.options = options_of(problem)
         self.problem, self.seed = problem, int(seed)
         self.actions = np.empty((0, self.options.axes))
-        self.values, self.accepted = np.empty(0), np.empty(0, dtype=bool)
+        self.values, self.also, self.accepted = np.empty(0), np.empty(0), np.empty(0, dtype=bool)
         self.taken = np.empty(0, dtype=np.int64)
 
     def tell(self, transition: Transition) -> None:
@@ -49,10 +51,13 @@ class Remembering:
         taken = self.options.index(decision) if isinstance(self.options, Options) else -1
         self.actions = np.vstack([self.actions, np.ravel(decision.action)[None, :]])
         self.values = np.append(self.values, float(transition.value))
+        self.also = np.append(self.also, float(transition.also))
         self.accepted, self.taken = accepted.copy(), np.append(self.taken, taken)
 
     def state(self) -> dict[str, Any]:
         kept = {"actions": self.actions, "values": self.values, "accepted": self.accepted, "taken": self.taken}
+        if self.problem.also_name:
+            kept["also"] = self.also
         return {"agent": type(self).__name__, **{name: array.copy() for name, array in kept.items()}}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -60,6 +65,7 @@ class Remembering:
             raise AgentError(f"this state is of {state.get('agent', 'no agent')!s}, not of {type(self).__name__}")
         self.actions = np.array(state["actions"], dtype=np.float64)
         self.values = np.array(state["values"], dtype=np.float64)
+        self.also = np.array(state.get("also", np.full(len(self.values), np.nan)), dtype=np.float64)
         self.accepted = np.array(state["accepted"], dtype=bool)
         self.taken = np.array(state["taken"], dtype=np.int64)
 

@@ -7,6 +7,7 @@ between the halves.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -51,6 +52,8 @@ class Step(NamedTuple):
     accepted: NDArray[np.bool_]
     reward: float
     terminated: bool
+    also: float = math.nan
+    """What the task reads beside the value, where it reads two numbers."""
 
 
 class _Asked(NamedTuple):
@@ -133,7 +136,8 @@ class Environment(gymnasium.Env[Observation, NDArray[Any]]):
         self._seen.append((float(place[0]), float(place[1]), value))
         self._accepted = np.array(outcome.accepted[0][: self._steps])
         reward, terminated = float(outcome.reward[0]), bool(outcome.terminated[0])
-        return Step(self._observation(), value, self.accepted, reward, terminated)
+        also = math.nan if outcome.also is None else float(outcome.also[0])
+        return Step(self._observation(), value, self.accepted, reward, terminated, also)
 
     @property
     def accepted(self) -> NDArray[np.bool_]:

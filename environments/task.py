@@ -34,6 +34,8 @@ class Outcome:
     accepted: NDArray[np.bool_]
     reward: NDArray[np.float64]
     terminated: NDArray[np.bool_]
+    also: NDArray[np.float64] | None = None
+    """[B] what the task reads beside the value, where it reads two numbers; NaN where that failed."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ class Brief:
     images: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     extent_nm: tuple[float, float, float, float] | None = None
     """(x0, x1, y0, y1) of the images."""
+    also_name: str = ""
+    also_unit: str = ""
+    """Of what is read beside the value; no name where nothing is."""
 
 
 class Task(Protocol, Generic[S]):

@@ -92,6 +92,8 @@ class SpectroscopyMap:
     objective: Literal["maximise", "map"] = "maximise"
     outliers: Outliers | None = field(default_factory=Outliers)
     """None takes every finite value at its word."""
+    also: Scalariser | None = None
+    """A second number of each curve, for agents that weigh two; reward, observation and outliers are of the first."""
 
     name = "spectroscopy_map"
 
@@ -156,13 +158,13 @@ class SpectroscopyMap:
 
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
         pick = state.plan.places.nearest(actions)
-        value, traits = self._read(state, results[0])
+        value, traits, also = self._read(state, results[0])
         after = self._judged(_appended(state, pick, value, traits))
         stands = after.accepted[np.arange(len(pick)), state.count]
         closer = np.minimum(after.nearest, state.plan.places.distances(pick))
         after = replace(after, nearest=np.where(stands[:, None], closer, after.nearest))
         reward = _gain(state, after) if self.objective == "maximise" else _mean(state.nearest - after.nearest)
-        return after, Outcome(value, after.accepted, reward, np.asarray(after.asked.all(-1)))
+        return after, Outcome(value, after.accepted, reward, np.asarray(after.asked.all(-1)), also)
 
     def observation(self, state: State) -> Mapping[str, NDArray[Any]]:
         rows, last = np.arange(len(state.count)), np.maximum(state.count - 1, 0)
@@ -183,7 +185,10 @@ class SpectroscopyMap:
 
     def brief(self, state: State, row: int) -> Brief:
         unit = self.scalariser.unit(state.plan.unit, self.sweep.axis_unit)
-        return map_brief(state.plan, state.images, row, self.objective, self.scalariser.name, unit)
+        brief = map_brief(state.plan, state.images, row, self.objective, self.scalariser.name, unit)
+        if self.also is None:
+            return brief
+        return replace(brief, also_name=self.also.name, also_unit=self.also.unit(state.plan.unit, self.sweep.axis_unit))
 
     def appraise(self, capabilities: Capabilities, results: Sequence[ResultBatch]) -> NDArray[np.float64]:
         """True values [n] from results of all candidates, one row each; a recording's failures are NaN."""
@@ -200,17 +205,21 @@ class SpectroscopyMap:
     def _plan(self, capabilities: Capabilities) -> Plan:
         return planned(capabilities, self.sweep, self.channel, self.shape, self.survey_image)
 
-    def _read(self, state: State, result: ResultBatch) -> tuple[Floats, Floats]:
-        """Value [B] and traits [B, 3] of the measured curves; NaN and zero where there is nothing to use."""
+    def _read(self, state: State, result: ResultBatch) -> tuple[Floats, Floats, Floats | None]:
+        """Value [B], traits [B, 3] and second number [B] of the measured curves; NaN and zero where there is nothing to
+        use, None where no second number is read.
+        """
         rows = len(state.count)
         read = curves_of(result, state.plan.channel, state.plan.unit, self.sweep.axis_unit)
         if read is None:
-            return np.full(rows, np.nan), np.zeros((rows, TRAITS))
+            nothing = np.full(rows, np.nan)
+            return nothing, np.zeros((rows, TRAITS)), None if self.also is None else nothing
         curves, axis = read
         with np.errstate(over="ignore", invalid="ignore"):  # absurd samples are a failed curve, no trouble of ours
             value = np.asarray(self.scalariser(curves, axis.values), dtype=np.float64)
             traits = np.zeros((rows, TRAITS)) if self.outliers is None else self.outliers.traits(curves)
-        return np.where(np.isfinite(value), value, np.nan), traits
+            also = None if self.also is None else np.asarray(self.also(curves, axis.values), dtype=np.float64)
+        return _finite(value), traits, None if also is None else _finite(also)
 
     def _judged(self, state: State) -> State:
         known = (np.arange(state.picks.shape[1]) < state.count[:, None]) & np.isfinite(state.values)
@@ -220,6 +229,10 @@ class SpectroscopyMap:
         middle = masked_median(mean, stands)
         scale = masked_scale(mean, stands, middle)
         return replace(state, accepted=accepted, mean=mean, known=stands, best=best, middle=middle, scale=scale)
+
+
+def _finite(values: Floats) -> Floats:
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _gain(before: State, after: State) -> Floats:

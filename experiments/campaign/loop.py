@@ -198,6 +198,7 @@ class Loop:
             "seconds": spent.seconds,
             "electrons": spent.electrons,
             "position_nm": place,
+            **({"also": done.also} if self.problem.also_name else {}),
         }
 
     def _checkpoint(self, step: int) -> None:
@@ -240,6 +241,7 @@ def _transition(step: int, decision: Decision, done: Step, measurements: list[Me
         terminated=done.terminated,
         seconds=sum(m.cost.seconds for m in measurements if m),
         electrons=sum(m.cost.electrons for m in measurements if m),
+        also=done.also,
     )
 
 

@@ -32,6 +32,8 @@ def problem_of(brief: Brief, space: gymnasium.Space[Any]) -> Problem:
         pixels=brief.pixels,
         images=dict(brief.images),
         extent_nm=brief.extent_nm,
+        also_name=brief.also_name,
+        also_unit=brief.also_unit,
     )
 
 
