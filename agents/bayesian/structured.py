@@ -57,6 +57,10 @@ class Hypothesis:
         theta = own if self.law is None else self.law.parameters.sample(np.clip(ndtr(own), _EDGE, 1 - _EDGE))
         return theta, np.exp(self._logs[0] + self._logs[1] * z)
 
+    def left_out(self, z: Floats) -> Floats:
+        """Standard deviation [K] of what the law leaves out by each z [K, size], in units of the values."""
+        return np.asarray(self._scale * self.parameters(z)[1][:, -2])
+
     def log_densities(self, z: Floats, rows: Rows, values: Floats) -> Floats:
         """Log density [K, n] of each of the values [n], in units of `scale`, at candidates `rows` [n], given those
         before it; -inf where the law has no value.

@@ -120,6 +120,22 @@ def test_evidence_is_the_likelihood_averaged_over_the_prior(law: Law | None) -> 
     assert np.std(found) < 0.4
 
 
+def test_what_a_law_leaves_out_is_said() -> None:
+    """Little where it holds; much where another term is missing, though it is the likeliest of those given."""
+
+    def bent(x: float) -> float:
+        return schottky(x) + 1.5 * float(np.sin(4.0 * x))
+
+    said = []
+    for truth in (schottky, bent):
+        agent = started([LAW], none=False, draws=400)
+        play(agent, truth, 14)
+        said.append(agent.beliefs()[LAW.name]["left_out"])
+    assert said[0][1] < 0.2
+    assert said[1][0] > 0.4
+    assert said[1][1] > 4 * said[0][1]
+
+
 def test_density_is_that_of_the_exact_gaussian_process() -> None:
     """Given the unknowns: the multivariate normal, and its conditional mean and variance, written out."""
     from scipy.stats import multivariate_normal
