@@ -120,8 +120,8 @@ class CompetingLaws(Remembering):
     def beliefs(self) -> Mapping[str, Any]:
         """Names and shares of the hypotheses, and of each law its parameters' names, means and 95 % intervals.
 
-        `left_out` is the standard deviation of what a law leaves to its residual process: 2.5 %, median, 97.5 %. One that
-        is likely and leaves much out is only the best of those given.
+        `left_out` is the standard deviation of what a law leaves to its residual process: 2.5 %, median, 97.5 %. One
+        that is likely and leaves much out is only the best of those given.
         """
         if not self._ready:
             return {}
