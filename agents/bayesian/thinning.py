@@ -17,9 +17,11 @@ def spread_over(count: int, most: int) -> NDArray[np.int64]:
 def conditioned_on(block: int, count: int, most: int) -> tuple[NDArray[np.int64], int]:
     """Which of `count` values to condition on, in order, and how many of them at once.
 
-    All, where there are no more than `most`. Of the first `block` >= 1, which go in at once, `most` that are evenly
-    spread; of those told since, which follow one by one, the last quarter of `most`.
+    All, where there are no more than `most`. Else of the first `block` >= 1, which go in at once, `most` evenly spread,
+    and those told since, which follow one by one; with every quarter of `most` told since, that goes in too.
     """
+    quarter = max(1, most // 4)
+    if count > most:
+        block += (count - block) // quarter * quarter
     first = spread_over(block, most)
-    since = np.arange(max(block, count - most // 4) if count > most else block, count)
-    return np.concatenate([first, since]), len(first)
+    return np.concatenate([first, np.arange(block, count)]), len(first)

@@ -203,10 +203,14 @@ def test_thinning_keeps_order_ends_and_its_bound(block: int, since: int, most: i
     some, at_once = conditioned_on(block, count, most)
     assert (np.diff(some) > 0).all()
     assert len(some) <= most + most // 4
-    assert (some[:at_once] < block).all()
-    assert (some[at_once:] >= block).all()
+    assert at_once <= most
+    assert (np.diff(some[at_once:]) == 1).all()
     assert some[0] == 0
     assert some[-1] == count - 1
     if count <= most:
         assert len(some) == count
+        assert at_once == block
+    longer, as_many = conditioned_on(block, count + 1, most)
+    if count > most and as_many == at_once and longer[at_once - 1] == some[at_once - 1]:
+        assert np.array_equal(longer[:-1], some)  # one more value follows, and nothing is conditioned on anew
     assert len(spread_over(count, most)) == min(count, most)
