@@ -44,15 +44,17 @@ class LearningHops(Remembering):
         particles: Annotated[int, Bounds("particles", 30, 100_000)] = 600,
         draws: Annotated[int, Bounds("draws", 1, 10_000)] = 80,
         watched: bool = True,
+        action_s: Annotated[float, Bounds("s", 0.0, 3600.0)] = 1.0,
         shortest_s: Annotated[float, POSITIVE_S] = 0.15,
         longest_s: Annotated[float, POSITIVE_S] = 15.0,
     ) -> None:
         """`trust`: prior probability that the published law holds. `watched`: a dwell that was shorter than its
-        longest was ended by the hop itself.
+        longest was ended by the hop itself. `action_s`: what an action is taken to cost at least, besides its dwell:
+        where looks take no time there are still only so many of them.
         """
         if not shortest_s < longest_s:
             raise AgentError(f"shortest_s={shortest_s:g} must be below longest_s={longest_s:g}")
-        self.trust, self.particles, self.draws, self.watched = trust, particles, draws, watched
+        self.trust, self.particles, self.draws, self.watched, self.action_s = trust, particles, draws, watched, action_s
         self.dwells_s = shortest_s * (longest_s / shortest_s) ** (0.5 * (DWELLS + 1.0))
 
     def begin(self, problem: Problem, seed: int) -> None:
@@ -72,7 +74,8 @@ class LearningHops(Remembering):
         now = situation(observation)
         uniforms = (np.arange(self.draws) + self.generator(pending).uniform()) / self.draws
         around = self.around.looked(observation)
-        clock = Clock(self.dwells_s, self._look_s + self._delay_s, self.watched, _LOST_S, _FILLING_S)
+        between_s = max(self._look_s + self._delay_s, self.action_s)
+        clock = Clock(self.dwells_s, between_s, self.watched, _LOST_S, _FILLING_S)
         plan = decide(now, around, self.belief.draws(uniforms), clock)
         action = now.action(plan.beam_nm, float(DWELLS[plan.dwell]))
         figures = {"x_nm": float(plan.beam_nm[0]), "y_nm": float(plan.beam_nm[1]), "towards": float(plan.towards)}
