@@ -264,7 +264,7 @@ def test_the_book_of_frames_and_points_loses_no_electron() -> None:
     core, root, rng = plain(drift_nm_s=0.0), keys.keys([1]), np.random.default_rng(0)
     booked = direct = core.begin(root, {})
     emptied, spent = 0, 0.0
-    for n in range(40):
+    for n in range(MOST_BOOKED):
         frame = dataclasses.replace(FRAME, center_nm=(float(rng.uniform(-0.5, 0.5)), float(rng.uniform(-0.5, 0.5))))
         turned = dataclasses.replace(frame, rotation_rad=1e-300)
         for through, past in (
@@ -276,7 +276,7 @@ def test_the_book_of_frames_and_points_loses_no_electron() -> None:
             direct, _ = core.perform(direct, rows(past, 1), keys.fold(root, n))
             spent += float(result.cost.electrons[0])
             emptied += bool(booked.moving[0, BOOKS] < before)
-    assert 1 <= emptied <= 80 // MOST_BOOKED
+    assert 1 <= emptied <= 2
     assert direct.moving[0, BOOKS] == 0.0
     assert core.landed(booked, 0).sum() == pytest.approx(spent, rel=1e-12)
     np.testing.assert_allclose(core.landed(booked, 0), direct.landed[0], atol=1e-9 * direct.landed.max())

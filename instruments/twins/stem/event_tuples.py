@@ -19,7 +19,7 @@ PAIR = EACH + 6
 LEFT, DRAWN, COUNT, VACANCIES, DIFFERENT = range(5)
 """Of the clockwork: what is left of the exponential number, numbers drawn, pairs, vacancies and odd sites there are."""
 CLOCKWORK = 5
-MOST_BOOKED, ENTRY = 32, 8
+MOST_BOOKED, ENTRY = 128, 8
 """Frames in a book, numbers of a frame; see `event_books`."""
 MOST_ODD, MOST_PAIRS = 4, 6
 MEMORY = 4 + 3 * MOST_ODD + PAIR * MOST_PAIRS
