@@ -14,6 +14,8 @@ from benchmarks.registry import Measured, figure
 Floats = NDArray[np.float64]
 _SECONDS = 2.0
 _ROUNDS = 3
+_WARM_UP = 130
+"""Steps of a vector environment before it is timed: the book of looks was emptied twice, all maps are in memory."""
 _PUBLISHED_ACTIONS, _PUBLISHED_S = 7.2, 28.4
 """Ten goals at a time by the published planner, as reported: actions and simulated seconds on average."""
 _OFF: dict[str, Any] = {
@@ -142,7 +144,7 @@ def _vector_steps(rows: int, threads: int) -> float:
     task = MoveDopant(goals=1_000_000, tries=100_000_000, shortest_s=0.15, longest_s=1.5, samples=1, watch=False)
     many = VectorEnvironment(core, task, rows)
     observation, _ = many.reset(seed=0)
-    for _ in range(3):
+    for _ in range(_WARM_UP):
         observation, *_ = many.step(_greedy(observation))
     began, steps = time.perf_counter(), 0
     spent = 0.0

@@ -6,6 +6,7 @@ deadline that passed and a call that hangs all end the same way: the server make
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -36,6 +37,8 @@ _EVENTS, _CAN_READ, _PATIENCE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVTIM
 _BELL = "inproc://bell"
 _LOOK_S, _LOOK_MS = 0.2, 200
 """How often the stop file is looked for."""
+_SOON_S = 5e-4
+"""How long the loop waits for a call that may be done at once, before it looks at its sockets again."""
 _AT_ONCE = 256
 """Messages taken in before the clocks are looked at again."""
 
@@ -63,6 +66,8 @@ class Server:
         self._hung: Job | None = None
         self._ended = False
         self._finished: deque[Any] = deque()
+        self._listens, self._knock = False, threading.Lock()
+        self._knock.acquire()
         self._next_look_s = 0.0
         self._waits_ms = -2
         self._rings: dict[int, zmq.Socket[Any]] = {}
@@ -120,6 +125,10 @@ class Server:
     def _wake(self, kind: str, done: Any) -> None:
         """Called by the other threads: hand something to the loop, and ring its bell, so that it looks."""
         self._finished.append((kind, done))
+        if self._listens:
+            with contextlib.suppress(RuntimeError):  # somebody else knocked at the same time
+                self._knock.release()
+            return
         ring = self._rings.get(threading.get_ident())
         if ring is None:
             ring = self._rings[threading.get_ident()] = self._context.socket(zmq.DEALER)
@@ -132,10 +141,23 @@ class Server:
             self._router.setsockopt(_PATIENCE, patience_ms)
             self._waits_ms = patience_ms
         self._take_in()
+        self._heed_finished()
+        self._look_at_clocks()
+
+    def _heed_finished(self) -> None:
         while self._finished:
             kind, done = self._finished.popleft()
             (self._job_done if kind == "job" else self._made_safe)(*done)
-        self._look_at_clocks()
+
+    def _listen(self) -> None:
+        """Wait a moment for a call that was just handed over: a bell costs more than most calls that are done at once.
+
+        Whoever finishes says so before it looks whether the loop listens, and the loop looks at what is finished
+        after it has stopped to listen: nothing is missed.
+        """
+        self._knock.acquire(timeout=_SOON_S)
+        self._listens = False
+        self._heed_finished()
 
     def _take_in(self) -> None:
         """What has come; waits for it where nothing has."""
@@ -200,9 +222,13 @@ class Server:
             raise HardwareFault("a call of the instrument hangs since it was made safe: look at it, restart the server")
         job = Job(call, identity, self._operations[call.op])
         session.jobs[call.seq] = job
+        self._listens = self._worker.current is None and not self._finished
         if not self._worker.submit(job):
+            self._listens = False
             del session.jobs[call.seq]
             raise Refused("too many commands wait for the instrument")
+        if self._listens:
+            self._listen()
 
     def _hello(self, call: Call, session: Session, identity: bytes) -> Any:
         name = call.body.get("name")
