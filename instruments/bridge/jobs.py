@@ -47,12 +47,13 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="bridge-instrument", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job) -> bool:
-        """Have a job done when its turn comes; False where too many wait."""
-        if self._waiting.qsize() >= self._most_waiting:
-            return False
+    def accepts(self) -> bool:
+        """Whether another job may wait."""
+        return self._waiting.qsize() < self._most_waiting
+
+    def submit(self, job: Job) -> None:
+        """Have a job done when its turn comes."""
         self._waiting.put(job)
-        return True
 
     def close(self, patience_s: float) -> bool:
         """End the thread after the job in progress; whether it did."""

@@ -6,13 +6,10 @@ deadline that passed and a call that hangs all end the same way: the server make
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import signal
-import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +17,7 @@ import zmq
 
 from instruments.bridge.acting import Acting
 from instruments.bridge.audit import Audit
+from instruments.bridge.bell import Bell
 from instruments.bridge.jobs import Job, Safety, Worker
 from instruments.bridge.keys import Doorkeeper, guard_socket, read_server_keys
 from instruments.bridge.lease import Lease
@@ -34,11 +32,8 @@ from instruments.seam import Instrument
 
 _WRITES = ("acquire", "reset", "restore", "truth")
 _EVENTS, _CAN_READ, _PATIENCE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVTIMEO)
-_BELL = "inproc://bell"
 _LOOK_S, _LOOK_MS = 0.2, 200
 """How often the stop file is looked for."""
-_SOON_S = 5e-4
-"""How long the loop waits for a call that may be done at once, before it looks at its sockets again."""
 _AT_ONCE = 256
 """Messages taken in before the clocks are looked at again."""
 
@@ -49,8 +44,6 @@ class Server:
     def __init__(self, instrument: Instrument, settings: ServerSettings) -> None:
         self.settings = settings
         self.boot = secrets.token_bytes(8)
-        self._rung = secrets.token_bytes(16)
-        """What the bell says: nobody else knows it."""
         folder = settings.folder
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -65,15 +58,11 @@ class Server:
         self._sessions = Sessions()
         self._hung: Job | None = None
         self._ended = False
-        self._finished: deque[Any] = deque()
-        self._listens, self._knock = False, threading.Lock()
-        self._knock.acquire()
         self._next_look_s = 0.0
         self._waits_ms = -2
-        self._rings: dict[int, zmq.Socket[Any]] = {}
         self._open_sockets()
         self._worker = Worker(self._finish)
-        self._safety = Safety(instrument.make_safe, lambda *done: self._wake("safe", done))
+        self._safety = Safety(instrument.make_safe, lambda *done: self._bell.ring("safe", done))
         self._immediate: Mapping[str, Any] = {
             "hello": self._hello,
             "ping": self._ping,
@@ -119,21 +108,8 @@ class Server:
         self._router.heartbeat_ivl, self._router.heartbeat_timeout = 1000, 3000
         if keys is not None:
             guard_socket(self._router, keys)
-        self._router.bind(_BELL)
+        self._bell = Bell(self._context, self._router)
         self._router.bind(self.settings.address)  # last: the socket tells its last endpoint
-
-    def _wake(self, kind: str, done: Any) -> None:
-        """Called by the other threads: hand something to the loop, and ring its bell, so that it looks."""
-        self._finished.append((kind, done))
-        if self._listens:
-            with contextlib.suppress(RuntimeError):  # somebody else knocked at the same time
-                self._knock.release()
-            return
-        ring = self._rings.get(threading.get_ident())
-        if ring is None:
-            ring = self._rings[threading.get_ident()] = self._context.socket(zmq.DEALER)
-            ring.connect(_BELL)
-        ring.send(self._rung)
 
     def _turn(self) -> None:
         patience_ms = self._patience_ms()
@@ -145,19 +121,8 @@ class Server:
         self._look_at_clocks()
 
     def _heed_finished(self) -> None:
-        while self._finished:
-            kind, done = self._finished.popleft()
+        for kind, done in self._bell.finished():
             (self._job_done if kind == "job" else self._made_safe)(*done)
-
-    def _listen(self) -> None:
-        """Wait a moment for a call that was just handed over: a bell costs more than most calls that are done at once.
-
-        Whoever finishes says so before it looks whether the loop listens, and the loop looks at what is finished
-        after it has stopped to listen: nothing is missed.
-        """
-        self._knock.acquire(timeout=_SOON_S)
-        self._listens = False
-        self._heed_finished()
 
     def _take_in(self) -> None:
         """What has come; waits for it where nothing has."""
@@ -166,7 +131,7 @@ class Server:
                 identity, *frames = receive(self._router)
             except zmq.Again:
                 return
-            if len(frames) == 1 and frames[0].bytes == self._rung:
+            if self._bell.is_ring(frames):
                 return
             self._answer(identity.bytes, frames)
             if not self._router.getsockopt(_EVENTS) & _CAN_READ:  # type: ignore[operator]
@@ -222,13 +187,14 @@ class Server:
             raise HardwareFault("a call of the instrument hangs since it was made safe: look at it, restart the server")
         job = Job(call, identity, self._operations[call.op])
         session.jobs[call.seq] = job
-        self._listens = self._worker.current is None and not self._finished
-        if not self._worker.submit(job):
-            self._listens = False
+        if not self._worker.accepts():
             del session.jobs[call.seq]
             raise Refused("too many commands wait for the instrument")
-        if self._listens:
-            self._listen()
+        if self._worker.current is None:
+            self._bell.attend()
+        self._worker.submit(job)
+        self._bell.listen()
+        self._heed_finished()
 
     def _hello(self, call: Call, session: Session, identity: bytes) -> Any:
         name = call.body.get("name")
@@ -279,7 +245,7 @@ class Server:
 
     def _finish(self, job: Job, result: Any, error: BaseException | None) -> None:
         """Called by the worker: the answer is packed there, so that the loop is free meanwhile."""
-        self._wake("job", (job, self._answer_to(job, result, error), error))
+        self._bell.ring("job", (job, self._answer_to(job, result, error), error))
 
     def _answer_to(self, job: Job, result: Any, error: BaseException | None) -> Frames:
         seq = job.call.seq
