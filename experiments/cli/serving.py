@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +66,9 @@ def make_keys(given: Sequence[str]) -> int:
 
 def _serve(instrument: Instrument, settings: ServerSettings) -> int:
     from instruments.bridge.server import Server
+    from instruments.warming import warm
 
+    warm(instrument, lambda words: print(words, file=sys.stderr, flush=True))
     server = Server(instrument, settings)
     print(f"{instrument.describe().name} at {server.address}", flush=True)
     server.heed_signals()

@@ -57,8 +57,11 @@ def made(target: str) -> Instrument:
     found = getattr(importlib.import_module(module), name)()
     if hasattr(found, "begin"):
         from instruments.embedded import Embedded
+        from instruments.warming import warm
 
-        return Embedded(found)
+        twin = Embedded(found)
+        warm(twin, lambda words: print(words, file=sys.stderr, flush=True))
+        return twin
     return found  # type: ignore[no-any-return]
 
 

@@ -11,12 +11,29 @@ from typing import Any
 from instruments.bridge.wire import Call
 
 
+class StopAsked:
+    """Whether a call shall end early: a flag, because nobody waits for it."""
+
+    __slots__ = ("_asked",)
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def set(self) -> None:
+        """Ask for it."""
+        self._asked = True
+
+    def is_set(self) -> bool:
+        """True once it was asked for."""
+        return self._asked
+
+
 class Job:
     """A call on its way through the instrument; `stop` ends it early."""
 
     def __init__(self, call: Call, identity: bytes, work: Callable[[Job], Any]) -> None:
         self.call, self.identity, self.work = call, identity, work
-        self.stop = threading.Event()
+        self.stop = StopAsked()
         self.came_s = time.monotonic()
         self.started_s: float | None = None
         self.overdue_s = float("inf")

@@ -16,7 +16,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from instruments.bridge.keys import ClientKeys, read_client_keys, unlock_socket
-from instruments.bridge.sockets import receive, send
+from instruments.bridge.sockets import receive, send, wait_awake
 from instruments.bridge.spoken import error_from_plain
 from instruments.bridge.wire import Call, Malformed, Reply, pack_call, unpack_reply
 from instruments.errors import Closed, ConnectionLost, DataInvalid, Refused
@@ -25,6 +25,9 @@ from instruments.seam import Stop
 _LOOK_MS = 10
 """How often `stop` is asked while a call is out."""
 _IN_FLIGHT = 8
+_AWAKE_S = 1e-3
+"""How long an answer is waited for without going to sleep: a processor that slept is slow to go on, by as much as most
+answers take."""
 Progress = Callable[[int, int], None]
 """Told bytes received and bytes in all, while a large result comes in."""
 
@@ -165,6 +168,7 @@ class _Asked:
             self._socket.connect(self._link.address)
         self._heard_s = time.monotonic()
         self._send()
+        wait_awake(self._socket, _AWAKE_S)
         while True:
             self._heed_stop()
             reply = self._read()

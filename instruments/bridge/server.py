@@ -24,14 +24,14 @@ from instruments.bridge.lease import Lease
 from instruments.bridge.ledger import Ledger
 from instruments.bridge.sessions import Kept, Session, Sessions
 from instruments.bridge.settings import ServerSettings
-from instruments.bridge.sockets import receive, send
+from instruments.bridge.sockets import can_read, receive, send
 from instruments.bridge.spoken import LeaseLost, capabilities_to_plain, error_to_plain
 from instruments.bridge.wire import Call, Frames, Malformed, pack_reply, unpack_call
 from instruments.errors import ConnectionLost, HardwareFault, InvalidRequest, NotSupported, Refused
 from instruments.seam import Instrument
 
 _WRITES = ("acquire", "reset", "restore", "truth")
-_EVENTS, _CAN_READ, _PATIENCE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVTIMEO)
+_PATIENCE = int(zmq.RCVTIMEO)
 _LOOK_S, _LOOK_MS = 0.2, 200
 """How often the stop file is looked for."""
 _AT_ONCE = 256
@@ -134,7 +134,7 @@ class Server:
             if self._bell.is_ring(frames):
                 return
             self._answer(identity.bytes, frames)
-            if not self._router.getsockopt(_EVENTS) & _CAN_READ:  # type: ignore[operator]
+            if not can_read(self._router):
                 return
 
     def _answer(self, identity: bytes, frames: Any) -> None:
@@ -245,7 +245,12 @@ class Server:
 
     def _finish(self, job: Job, result: Any, error: BaseException | None) -> None:
         """Called by the worker: the answer is packed there, so that the loop is free meanwhile."""
-        self._bell.ring("job", (job, self._answer_to(job, result, error), error))
+        done = job, self._answer_to(job, result, error), error
+        with self._bell.in_its_place() as mine:
+            if mine:
+                self._job_done(*done)
+        if not mine:
+            self._bell.ring("job", done)
 
     def _answer_to(self, job: Job, result: Any, error: BaseException | None) -> Frames:
         seq = job.call.seq

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import zmq
@@ -10,6 +11,7 @@ from instruments.bridge.wire import Frames
 
 _NOW = int(zmq.NOBLOCK)
 _MORE = int(zmq.SNDMORE) | _NOW
+_EVENTS, _CAN_READ = int(zmq.EVENTS), int(zmq.POLLIN)
 _SMALL = 2**20
 """Handing a frame over without copying it costs a turn of another thread: more than copying what is smaller."""
 
@@ -30,3 +32,15 @@ def receive(socket: zmq.Socket[Any], flags: int = 0) -> list[zmq.Frame]:
         frame = socket.recv(copy=False)
         frames.append(frame)
     return frames
+
+
+def wait_awake(socket: zmq.Socket[Any], seconds: float) -> None:
+    """Until a message can be read or `seconds` are over, without going to sleep; no other thread gets a turn."""
+    until_s = time.monotonic() + seconds
+    while not can_read(socket) and time.monotonic() < until_s:
+        pass
+
+
+def can_read(socket: zmq.Socket[Any]) -> bool:
+    """Whether a message waits."""
+    return bool(socket.getsockopt(_EVENTS) & _CAN_READ)  # type: ignore[operator]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from instruments import errors
-from instruments.bridge.wire import Malformed
+from instruments.bridge.wire import Malformed, numbers_in, numbers_out
 from instruments.capabilities import Calibration, Capabilities, Field, Sites
 from instruments.cost import Cost
 from instruments.errors import HardwareFault, InstrumentError, Refused
@@ -128,10 +128,10 @@ def measurement_from_wire(plain: Mapping[str, Any], sent: Sent | None = None) ->
 
 
 def _channel_out(channel: Channel) -> dict[str, Any]:
-    axes = [[axis.name, axis.unit, np.asarray(axis.values)] for axis in channel.axes]
+    axes = [[axis.name, axis.unit, *numbers_out(np.asarray(axis.values))] for axis in channel.axes]
     return {"values": np.asarray(channel.values), "unit": channel.unit, "axes": axes}
 
 
 def _channel_in(plain: Mapping[str, Any]) -> Channel:
-    axes = tuple(Axis(name, unit, values) for name, unit, values in plain["axes"])
+    axes = tuple([Axis(name, unit, numbers_in(*values)) for name, unit, *values in plain["axes"]])
     return Channel(plain["values"], plain["unit"], axes)

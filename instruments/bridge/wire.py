@@ -13,7 +13,7 @@ from typing import Any, List, NamedTuple, Union  # noqa: UP035 (aliases are run,
 import msgpack
 import numpy as np
 
-VERSION = 1
+VERSION = 2
 INSIDE_BYTES = 4096
 """Arrays up to this size travel inside of the header."""
 HEADER_BYTES = 4 * 2**20
@@ -127,6 +127,23 @@ def unpack_reply(frames: Sequence[Any]) -> Reply:
     return Reply(seq, boot, kind, value)
 
 
+def numbers_out(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
+    """A list of numbers as number type and bytes, which travels in half the time; large ones as the array they are."""
+    if array.nbytes > INSIDE_BYTES or array.ndim != 1 or array.dtype.kind not in _KINDS:
+        return (array,)
+    return array.dtype.str, array.tobytes()
+
+
+def numbers_in(first: Any, data: Any = None) -> np.ndarray[Any, Any]:
+    """The inverse of `numbers_out`; raises Malformed."""
+    if data is None:
+        return first  # type: ignore[no-any-return]
+    dtype = _dtype(first)
+    if type(data) is not bytes or len(data) % dtype.itemsize:
+        raise Malformed(f"numbers of {dtype} need bytes, {dtype.itemsize} for each")
+    return np.frombuffer(data, dtype).copy()
+
+
 def _checked(header: Any, length: int) -> Any:
     """What follows the version in a header of `length` values."""
     if type(header) is not list or not header:
@@ -139,7 +156,7 @@ def _checked(header: Any, length: int) -> Any:
 
 
 def _buffer(frame: Any) -> Buffer:
-    return frame.buffer if hasattr(frame, "buffer") else frame  # type: ignore[no-any-return]
+    return getattr(frame, "buffer", frame)  # type: ignore[no-any-return]
 
 
 def _array_out(array: np.ndarray[Any, Any], frames: Frames) -> msgpack.ExtType:
@@ -148,8 +165,15 @@ def _array_out(array: np.ndarray[Any, Any], frames: Frames) -> msgpack.ExtType:
         raise TypeError(f"arrays of {dtype} cannot travel")
     if array.nbytes <= INSIDE_BYTES or len(frames) >= MOST_FRAMES - 1:
         return msgpack.ExtType(_IN_HEADER, msgpack.packb((dtype.str, array.shape, array.tobytes())))
-    frames.append(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data))
+    frames.append(_bytes_of(array))
     return msgpack.ExtType(_IN_FRAME, msgpack.packb((dtype.str, array.shape, len(frames) - 1)))
+
+
+def _bytes_of(array: np.ndarray[Any, Any]) -> memoryview:
+    """The bytes of an array, where it lies as it travels without a copy."""
+    if array.flags.c_contiguous and array.dtype.char in "bBhHiIlLqQfd" and array.dtype.isnative:
+        return array.data.cast("B")
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def _array_in(code: int, data: bytes, frames: Sequence[Any]) -> np.ndarray[Any, Any]:
@@ -168,9 +192,7 @@ def _array_in(code: int, data: bytes, frames: Sequence[Any]) -> np.ndarray[Any, 
         raise Malformed("an array whose bytes are none")
     if (expected := dtype.itemsize * _elements(shape)) != len(source):
         raise Malformed(f"an array of shape {shape} and {dtype} needs {expected} bytes, {len(source)} came")
-    array = np.frombuffer(source, dtype)
-    if len(shape) != 1:
-        array = array.reshape(shape)
+    array: np.ndarray[Any, Any] = np.ndarray(shape, dtype, source)
     return array.copy() if code == _IN_HEADER else array
 
 

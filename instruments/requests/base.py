@@ -84,9 +84,13 @@ def to_plain(value: Any) -> Any:
         return value
     names = _field_names(cls)
     if names is not None:
-        return {"kind": cls.__name__, **{name: to_plain(getattr(value, name)) for name in names}}
+        plain: dict[str, Any] = {"kind": cls.__name__}
+        for name in names:
+            item = getattr(value, name)
+            plain[name] = item if type(item) in _UNCHANGED else to_plain(item)
+        return plain
     if isinstance(value, tuple):
-        return [to_plain(item) for item in value]
+        return [item if type(item) in _UNCHANGED else to_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -16,6 +16,7 @@ import pytest
 from instruments.bridge.server import Server
 from instruments.bridge.settings import ServerSettings
 from instruments.seam import Instrument
+from instruments.warming import warm
 
 HERE = Path(__file__).parent
 Serve = Callable[..., Server]
@@ -28,6 +29,7 @@ def serve() -> Iterator[Serve]:
     running: list[tuple[Server, threading.Thread]] = []
 
     def start(instrument: Instrument, **settings: Any) -> Server:
+        warm(instrument, print)
         server = Server(instrument, ServerSettings(**({"address": "tcp://127.0.0.1:*"} | settings)))
         thread = threading.Thread(target=server.run)
         thread.start()

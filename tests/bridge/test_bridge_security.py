@@ -179,7 +179,7 @@ def test_values_travel_as_they_are() -> None:
 
 
 def call(**changed: object) -> list[bytes]:
-    good = {"v": 1, "op": "ping", "session": b"s" * 16, "seq": 1, "lease": b"", "deadline_s": None, "body": {}}
+    good = {"v": 2, "op": "ping", "session": b"s" * 16, "seq": 1, "lease": b"", "deadline_s": None, "body": {}}
     assert unpack_call([msgpack.packb(list(good.values()))]).op == "ping"
     return [msgpack.packb(list((good | changed).values()))]
 
@@ -192,7 +192,7 @@ def call(**changed: object) -> list[bytes]:
         ([b"\x80\x80"], "no msgpack"),
         ([b"\x93" * 5000], "no msgpack"),
         ([msgpack.packb(3)], "no list"),
-        (call(v=2), "this end speaks version 1"),
+        (call(v=1), "this end speaks version 2"),
         (call(op=3), "op must be text"),
         (call(session=b"short"), "session"),
         (call(seq=-1), "seq"),
