@@ -41,7 +41,7 @@ def translated(source: str) -> str:
 
 def _needed(modules: tuple[str, ...]) -> list[Path]:
     """The files of our own that are loaded by importing the server and these modules, in a fresh process."""
-    names = ("instruments.bridge.__main__", *modules)
+    names = ("instruments.bridge.__main__", "instruments.warming", *modules)
     program = (
         f"import sys, importlib\nfor name in {names!r}: importlib.import_module(name)\n"
         f"for name, module in list(sys.modules.items()):\n"
