@@ -14,9 +14,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammainc
 
 from agents.planning.hop_belief import PROBE_BONDS, factors, hits
+from agents.planning.hop_border import held_back
 from agents.planning.hop_chain import Stay, stay
+from agents.planning.hop_glare import dimmed
 from agents.planning.hop_routes import Surroundings, routes, vacancies_beside
 from agents.planning.hops import Situation
 from physics_priors.beam.hop import BOND_NM
@@ -36,6 +39,8 @@ _ASIDE: Final = 0.3
 """What a vacancy costs that is not in the way, of one that is."""
 _LEAST_PACE: Final = 0.2
 """Of what silicon hops at best: what threefold silicon is worth where no hop brings it nearer."""
+_LOST_BONDS: Final = 30.0
+"""What losing the silicon costs: the rest of its way."""
 _FILLING_S: Final = 6.0
 """How long the beam stays on a carbon that shall jump into a vacancy before one looks."""
 
@@ -75,7 +80,8 @@ def best(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Clock
     on it will cost because it may leave.
     """
     places, towards = _places(now, gain, bool(theta[:, 9].mean() > _LIKELY))
-    found = worth(now, gain, risk, theta, clock, places).mean(0)
+    found = worth(now, gain, risk, theta, clock, places).mean(0) * dimmed(places, now.glare_nm)[:, None]
+    found -= _LOST_BONDS * lost_per_s(now, theta, clock, places).mean(0)
     place, dwell = np.unravel_index(int(np.argmax(found)), found.shape)
     return Plan(places[place], int(dwell), float(found[place, dwell]), int(towards[place]))
 
@@ -105,6 +111,21 @@ def worth(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Cloc
         value = (back_s[folded] * np.maximum(rate[folded].max((1, 2)), _LEAST_PACE * pace))[:, None, None]
         rate[folded] = (gained + value * (1.0 - still)) / (lasts * longer[folded])
     return np.asarray(np.where(np.broadcast_to(steady, total.shape)[..., None], rate, np.minimum(rate, 0.0)))
+
+
+def lost_per_s(now: Situation, theta: Floats, clock: Clock, places: Floats) -> Floats:
+    """How often silicon runs out of sight [n, places, dwells]: it hops thrice in a dwell that the trace does not end.
+
+    The second and the third hop are taken to be as quick as the first one to anywhere.
+    """
+    shape, near = theta[:, 1:9], now.neighbours_nm
+    rates = theta[:, 0, None, None] * factors(shape, places, near[None])
+    under = np.argmin(np.square(places[:, None] - near).sum(-1), axis=1)
+    own = rates[:, np.arange(len(places)), under]
+    ends = seen_by_the_trace(shape, places, near[under])[1] if clock.watched else np.zeros(own.shape, dtype=bool)
+    total = rates.sum(-1)
+    pace = np.cbrt((total - np.where(ends, own, 0.0)) * np.square(total))[..., None]
+    return np.asarray(gammainc(3.0, pace * clock.dwells_s) / (clock.dwells_s + clock.between_s))
 
 
 def seen_by_the_trace(shape: Floats, places: Floats, under_nm: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -146,7 +167,8 @@ def decide(now: Situation, around: Surroundings, theta: Floats, clock: Clock) ->
     likely = theta[fourfold] if len(way.filling_nm) and fourfold.mean() > 0.5 else theta
     if hops and (not len(way.filling_nm) or likely is not theta):
         lost = clock.lost_s * clock.filling_s * np.where(way.gain > 0.0, 1.0, _ASIDE)
-        return best(now, way.gain, lost + vacancies_beside(now, around), likely, clock)
+        gain = held_back(way.gain, now.neighbours_nm, now.room_nm)
+        return best(now, gain, lost + vacancies_beside(now, around), likely, clock)
     if not len(way.filling_nm):
         return Plan(now.wanted_nm, len(clock.dwells_s) - 1, 0.0, FILL)
     return Plan(way.filling_nm[0] - theta[:, 3:5].mean(0), short, 0.0, FILL)

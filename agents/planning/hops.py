@@ -7,12 +7,14 @@ from the dopant in bonds. Lengths here are in nm, the bond being known.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.planning.hop_border import NO_BORDER
+from agents.planning.hop_glare import NO_GLARE
 from agents.protocol import AgentError, Observation
 from physics_priors.beam.hop import BOND_NM
 
@@ -27,12 +29,15 @@ _REACH_NM: Final = 0.2
 class Situation:
     """neighbours_nm [n, 2] and target_nm [2] from the dopant, of the neighbours that are there; reach_nm of actions.
 
-    There may be none, with vacancies all around.
+    There may be none, with vacancies all around. `room_nm` [axis, side]: how far the border of the field is;
+    `glare_nm` [m, 2]: where the trace ended dwells in vain.
     """
 
     neighbours_nm: Floats
     target_nm: Floats
     reach_nm: float
+    room_nm: Floats = field(default_factory=NO_BORDER.copy)
+    glare_nm: Floats = field(default_factory=NO_GLARE.copy)
 
     @property
     def wanted(self) -> int:

@@ -8,12 +8,15 @@ been is known. Place and dwell are those that bring most progress per second ove
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.planning.hop_belief import ASTRAY, STAYED, Dwell, HopBelief
+from agents.planning.hop_border import room_of
+from agents.planning.hop_glare import NO_GLARE, carried_along, seen_in_vain
 from agents.planning.hop_plan import FILL, TURN_BACK, Clock, Plan, decide
 from agents.planning.hop_prior import NAMES, accounts
 from agents.planning.hop_routes import Surroundings
@@ -67,11 +70,14 @@ class LearningHops(Remembering):
         """Seconds that looks took, and how many there were."""
         self.delay = np.full(1, np.nan)
         """Seconds before a dwell begins, which count as its own; NaN before a dwell in vain showed them."""
+        self.glare_nm = NO_GLARE
+        """Where the trace ended dwells in vain, [m, 2] from the dopant."""
 
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
     ) -> Decision:
-        now = situation(observation)
+        room_nm = room_of(observation, self.problem.extent_nm)
+        now = replace(situation(observation), room_nm=room_nm, glare_nm=self.glare_nm)
         uniforms = (np.arange(self.draws) + self.generator(pending).uniform()) / self.draws
         around = self.around.looked(observation)
         between_s = max(self._look_s + self._delay_s, self.action_s)
@@ -113,13 +119,15 @@ class LearningHops(Remembering):
         }
 
     def state(self) -> dict[str, Any]:
-        kept = {"dwells": self.belief.data, "between": self.between, "delay": self.delay, **self.around.state()}
+        own = {"between": self.between, "delay": self.delay, "glare_nm": self.glare_nm}
+        kept = {"dwells": self.belief.data, **own, **self.around.state()}
         return {**super().state(), **{name: array.copy() for name, array in kept.items()}}
 
     def restore(self, state: dict[str, Any]) -> None:
         """The belief is learned again from the dwells in the state: the same numbers, bit for bit."""
         super().restore(state)
-        self.between, self.delay = (np.array(state[name], dtype=np.float64) for name in ("between", "delay"))
+        own = ("between", "delay", "glare_nm")
+        self.between, self.delay, self.glare_nm = (np.array(state[name], dtype=np.float64) for name in own)
         self.around = Surroundings.restored(state)
         self.belief = HopBelief(accounts(self.trust), self.particles, self.seed)
         for row in np.array(state["dwells"], dtype=np.float64):
@@ -140,6 +148,7 @@ class LearningHops(Remembering):
         before = situation_of(figures)
         if moved:
             way = np.zeros(2) if before is None else way_of(before, transition.observation, transition.value)
+            self.glare_nm = carried_along(self.glare_nm, way)
             return self.around.looked(transition.observation, way)
         around = self.around.looked(transition.observation)
         if figures.get("towards", 0.0) != FILL:
@@ -171,6 +180,8 @@ class LearningHops(Remembering):
             self.delay = np.full(1, min(max(seconds - longest_s, 0.0), 2.0 * look_s))
         seconds = min(max(seconds - self._delay_s, _INSTANT_S), longest_s)
         beam = np.array([figures["x_nm"], figures["y_nm"]])
+        if self.watched and not moved:
+            self.glare_nm = seen_in_vain(self.glare_nm, beam, seconds, longest_s)
         to = went_to(before, transition.observation, transition.value) if moved else STAYED
         under = int(np.argmin(np.hypot(*(before.neighbours_nm - beam).T)))
         early = self.watched and to == under and seconds < 0.99 * longest_s

@@ -1,0 +1,73 @@
+"""What a planner that moves silicon keeps away from: the border, places too bright to watch, and running out of sight."""
+
+import numpy as np
+import pytest
+from scipy.stats import poisson
+
+from agents.planning.hop_border import NO_BORDER, held_back, room_of
+from agents.planning.hop_glare import NO_GLARE, carried_along, dimmed, seen_in_vain
+from agents.planning.hop_plan import Clock, best, lost_per_s
+from agents.planning.hops import Situation
+from physics_priors.beam.hop import BOND_NM, HopLaw
+
+WAYS = BOND_NM * np.array([[1.0, 0.0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]])
+GAIN = np.array([1.0, -1.0, -1.0])
+THETA = np.array([[0.3, 0.85, HopLaw().width, 0.0, 0.0, 0.0, 0.0, 1e-3, 1e-2, 0.0]])
+
+
+def test_room_is_what_is_left_of_the_field() -> None:
+    room = room_of({"dopant": np.array([-1.0, 0.5])}, (0.0, 4.0, 10.0, 12.0))
+    np.testing.assert_allclose(room, [[0.0, 4.0], [1.5, 0.5]])
+    assert np.isinf(room_of({"dopant": np.zeros(2)}, None)).all()
+
+
+def test_hops_towards_the_border_are_held_back_and_those_away_from_it_gain() -> None:
+    far = held_back(GAIN, WAYS, np.full((2, 2), 5.0))
+    np.testing.assert_array_equal(far, GAIN)
+    np.testing.assert_array_equal(held_back(GAIN, WAYS, NO_BORDER), GAIN)
+    at_the_right = np.array([[5.0, 1.5 * BOND_NM], [5.0, 5.0]])
+    near = held_back(GAIN, WAYS, at_the_right)
+    assert near[0] == pytest.approx(1.0 - 2.0)
+    assert (near[1:] > GAIN[1:]).all()
+
+
+def test_the_best_place_near_the_border_is_not_towards_it() -> None:
+    clock = Clock(np.array([1.5, 15.0]), 1.5, True)
+    room = np.array([[5.0, BOND_NM], [5.0, 5.0]])
+    now = Situation(WAYS, 3.0 * WAYS[0], 0.2)
+    assert best(now, GAIN, np.zeros(3), THETA, clock).towards == 0
+    assert best(now, held_back(GAIN, WAYS, room), np.zeros(3), THETA, clock).towards != 0
+
+
+def test_a_place_is_too_bright_when_the_trace_ended_two_dwells_there() -> None:
+    place = 0.85 * WAYS[0]
+    glare = seen_in_vain(NO_GLARE, place, 15.0, 15.0)
+    assert not len(glare)
+    for _ in range(2):
+        assert dimmed(place[None], glare)[0] == 1.0
+        glare = seen_in_vain(glare, place, 0.1, 15.0)
+    assert dimmed(np.array([place, -place]), glare).tolist() == [0.02, 1.0]
+    moved = carried_along(glare, WAYS[0])
+    np.testing.assert_allclose(moved, glare - WAYS[0])
+    assert dimmed(place[None] - WAYS[0], moved)[0] == 0.02
+    assert not len(carried_along(glare, np.array([1.0, 0.0])))
+
+
+def test_a_planner_goes_elsewhere_when_a_place_is_too_bright() -> None:
+    clock = Clock(np.array([1.5, 15.0]), 1.5, True)
+    now = Situation(WAYS, 3.0 * WAYS[0], 0.2)
+    first = best(now, GAIN, np.zeros(3), THETA, clock)
+    dazzled = Situation(WAYS, now.target_nm, 0.2, glare_nm=np.repeat(first.beam_nm[None], 2, axis=0))
+    second = best(dazzled, GAIN, np.zeros(3), THETA, clock)
+    assert np.hypot(*(second.beam_nm - first.beam_nm)) > 0.025
+    assert second.bonds_per_s > 0.0
+
+
+def test_silicon_is_lost_as_often_as_three_hops_fall_into_a_dwell() -> None:
+    clock = Clock(np.array([2.0, 20.0]), 1.5, False)
+    theta = THETA.copy()
+    theta[0, 1] = 0.0  # the same to all neighbours, with the beam on the silicon
+    theta[0, 0] = 0.1
+    found = lost_per_s(Situation(WAYS, 3.0 * WAYS[0], 0.2), theta, clock, np.zeros((1, 2)))[0, 0]
+    expected = poisson.sf(2, 0.3 * clock.dwells_s) / (clock.dwells_s + 1.5)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
