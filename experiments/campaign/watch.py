@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.progress import Progress
+
+_FIRST_STEP_S = 3.0
+_COMPILING = "no step yet: the first time on a machine kernels are compiled, which takes up to two minutes"
 
 
 class Watch(Protocol):
@@ -69,6 +73,8 @@ class Terminal:
         self._began = self._said = time.monotonic()
         self._first: int | None = None
         self.unit = unit
+        self._waiting = threading.Timer(_FIRST_STEP_S, self.say, (_COMPILING,))
+        self._waiting.daemon = True
 
     def begin(self, settings: CampaignSettings, folder: Path) -> None:
         self._budget = settings.budget
@@ -76,6 +82,8 @@ class Terminal:
         if sys.stderr.isatty():
             self._progress = self._bar(settings.budget)
             self._progress.start()
+        if "core" in settings.instrument:
+            self._waiting.start()
 
     def say(self, line: str) -> None:
         if self._progress is not None:
@@ -84,12 +92,14 @@ class Terminal:
             print(line, file=sys.stderr)
 
     def ask(self, lines: Sequence[str]) -> None:
+        self._waiting.cancel()
         self._stop()
         print("\n".join(lines), file=sys.stderr, flush=True)
 
     def step(self, tally: Tally, spent: Cost) -> None:
         now = time.monotonic()
         if self._first is None:
+            self._waiting.cancel()
             self._first, self._began = tally.steps - 1, now
         if self._progress is None and now - self._said < 5.0:
             return
@@ -102,6 +112,7 @@ class Terminal:
             self._progress.update(self._task, completed=100 * self._fraction(tally.steps, spent), text=text)
 
     def end(self, result: Result) -> None:
+        self._waiting.cancel()
         self._stop()
 
     def _stop(self) -> None:
