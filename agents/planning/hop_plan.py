@@ -14,7 +14,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammainc
 
 from agents.planning.hop_belief import PROBE_BONDS, factors, hits
 from agents.planning.hop_border import held_back
@@ -39,8 +38,8 @@ _ASIDE: Final = 0.3
 """What a vacancy costs that is not in the way, of one that is."""
 _LEAST_PACE: Final = 0.2
 """Of what silicon hops at best: what threefold silicon is worth where no hop brings it nearer."""
-_LOST_BONDS: Final = 30.0
-"""What losing the silicon costs: the rest of its way."""
+_LOST_BONDS: Final = 5.0
+"""What losing the silicon costs, in bonds: more would cost more where nothing is lost, see docs/planning.md."""
 _FILLING_S: Final = 6.0
 """How long the beam stays on a carbon that shall jump into a vacancy before one looks."""
 
@@ -73,6 +72,32 @@ class Clock:
     filling_s: float = 60.0
 
 
+@dataclass(frozen=True)
+class Beams:
+    """What the beam does at m places for n parameters: rates [n, m, k] of hops to each neighbour, electrons on each.
+
+    `own` [n, m]: the rate to the neighbour that is nearest to the beam, which is what the trace shows where `ends`;
+    `steady`: whether it leaves a dwell in peace before.
+    """
+
+    rates: Floats
+    struck: Floats
+    own: Floats
+    steady: NDArray[np.bool_]
+    ends: NDArray[np.bool_]
+
+    @staticmethod
+    def at(places: Floats, now: Situation, theta: Floats, watched: bool) -> Beams:
+        """For places [m, 2] and parameters [n, 10]."""
+        shape, near = theta[:, 1:9], now.neighbours_nm
+        rates = theta[:, 0, None, None] * factors(shape, places, near[None])
+        under = np.argmin(np.square(places[:, None] - near).sum(-1), axis=1)
+        own = rates[:, np.arange(len(places)), under]
+        seen = seen_by_the_trace(shape, places, near[under]) if watched else (np.True_, np.False_)
+        steady, ends = (np.broadcast_to(each, own.shape) for each in seen)
+        return Beams(rates, hits(shape, places, near[None]), own, steady, ends)
+
+
 def best(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Clock) -> Plan:
     """The best place and dwell for equally likely parameters [n, 10], the last whether the silicon is fourfold.
 
@@ -80,26 +105,22 @@ def best(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Clock
     on it will cost because it may leave.
     """
     places, towards = _places(now, gain, bool(theta[:, 9].mean() > _LIKELY))
-    found = worth(now, gain, risk, theta, clock, places).mean(0) * dimmed(places, now.glare_nm)[:, None]
-    found -= _LOST_BONDS * lost_per_s(now, theta, clock, places).mean(0)
+    beams = Beams.at(places, now, theta, clock.watched)
+    found = worth(beams, gain, risk, theta, clock).mean(0) * dimmed(places, now.glare_nm)[:, None]
+    found -= _LOST_BONDS * lost_per_s(beams, clock).mean(0)
     place, dwell = np.unravel_index(int(np.argmax(found)), found.shape)
     return Plan(places[place], int(dwell), float(found[place, dwell]), int(towards[place]))
 
 
-def worth(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Clock, places: Floats) -> Floats:
-    """Bonds per second [n, places, dwells] of dwells at some places, for each of some parameters."""
-    shape, near = theta[:, 1:9], now.neighbours_nm[None]
-    rates = theta[:, 0, None, None] * factors(shape, places, near)
-    struck = hits(shape, places, near)
-    under = np.argmin(np.square(places[:, None] - now.neighbours_nm).sum(-1), axis=1)
-    own = rates[:, np.arange(len(places)), under]
-    total, progress = rates.sum(-1), rates @ gain
+def worth(beams: Beams, gain: Floats, risk: Floats, theta: Floats, clock: Clock) -> Floats:
+    """Bonds per second [n, m, dwells] of dwells at some places, for each of some parameters."""
+    shape, struck, own = theta[:, 1:9], beams.struck, beams.own
+    total, progress = beams.rates.sum(-1), beams.rates @ gain
     fold, unfold = shape[:, 6, None] * struck.sum(-1), shape[:, 7, None] * struck.sum(-1)
     back_s = (1.0 + clock.between_s / clock.dwells_s.max()) / np.maximum(unfold.max(1), 1e-6)
     longer = 1.0 + (struck @ risk)[..., None]
     chain = total[..., None], fold[..., None], unfold[..., None]
-    steady, ends = seen_by_the_trace(shape, places, now.neighbours_nm[under]) if clock.watched else (True, False)
-    ended = np.where(ends, own, 0.0)
+    ended = np.where(beams.ends, own, 0.0)
     gained, lasts, still = _dwells(ended, progress, stay(*chain, np.zeros((1, 1, 1)), clock.dwells_s), clock)
     rate = gained / (lasts * longer + back_s[:, None, None] * still)
     folded = theta[:, 9] > 0.5
@@ -110,22 +131,19 @@ def worth(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Cloc
         pace = theta[folded, 0] / (1.0 + theta[folded, 0] * clock.between_s)
         value = (back_s[folded] * np.maximum(rate[folded].max((1, 2)), _LEAST_PACE * pace))[:, None, None]
         rate[folded] = (gained + value * (1.0 - still)) / (lasts * longer[folded])
-    return np.asarray(np.where(np.broadcast_to(steady, total.shape)[..., None], rate, np.minimum(rate, 0.0)))
+    return np.asarray(np.where(beams.steady[..., None], rate, np.minimum(rate, 0.0)))
 
 
-def lost_per_s(now: Situation, theta: Floats, clock: Clock, places: Floats) -> Floats:
-    """How often silicon runs out of sight [n, places, dwells]: it hops thrice in a dwell that the trace does not end.
+def lost_per_s(beams: Beams, clock: Clock) -> Floats:
+    """How often silicon runs out of sight [n, m, dwells]: it hops thrice in a dwell that the trace does not end.
 
     The second and the third hop are taken to be as quick as the first one to anywhere.
     """
-    shape, near = theta[:, 1:9], now.neighbours_nm
-    rates = theta[:, 0, None, None] * factors(shape, places, near[None])
-    under = np.argmin(np.square(places[:, None] - near).sum(-1), axis=1)
-    own = rates[:, np.arange(len(places)), under]
-    ends = seen_by_the_trace(shape, places, near[under])[1] if clock.watched else np.zeros(own.shape, dtype=bool)
-    total = rates.sum(-1)
-    pace = np.cbrt((total - np.where(ends, own, 0.0)) * np.square(total))[..., None]
-    return np.asarray(gammainc(3.0, pace * clock.dwells_s) / (clock.dwells_s + clock.between_s))
+    total = beams.rates.sum(-1)
+    unseen = total - np.where(beams.ends, beams.own, 0.0)
+    hops = np.cbrt(unseen * np.square(total))[..., None] * clock.dwells_s
+    thrice = 1.0 - np.exp(-hops) * (1.0 + hops + 0.5 * np.square(hops))
+    return np.asarray(thrice / (clock.dwells_s + clock.between_s))
 
 
 def seen_by_the_trace(shape: Floats, places: Floats, under_nm: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -1,4 +1,4 @@
-"""What a planner that moves silicon keeps away from: the border, places too bright to watch, and running out of sight."""
+"""What a planner that moves silicon keeps away from: the border, places too bright to watch, running out of sight."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from scipy.stats import poisson
 
 from agents.planning.hop_border import NO_BORDER, held_back, room_of
 from agents.planning.hop_glare import NO_GLARE, carried_along, dimmed, seen_in_vain
-from agents.planning.hop_plan import Clock, best, lost_per_s
+from agents.planning.hop_plan import Beams, Clock, best, lost_per_s
 from agents.planning.hops import Situation
 from physics_priors.beam.hop import BOND_NM, HopLaw
 
@@ -68,6 +68,7 @@ def test_silicon_is_lost_as_often_as_three_hops_fall_into_a_dwell() -> None:
     theta = THETA.copy()
     theta[0, 1] = 0.0  # the same to all neighbours, with the beam on the silicon
     theta[0, 0] = 0.1
-    found = lost_per_s(Situation(WAYS, 3.0 * WAYS[0], 0.2), theta, clock, np.zeros((1, 2)))[0, 0]
+    beams = Beams.at(np.zeros((1, 2)), Situation(WAYS, 3.0 * WAYS[0], 0.2), theta, clock.watched)
+    found = lost_per_s(beams, clock)[0, 0]
     expected = poisson.sf(2, 0.3 * clock.dwells_s) / (clock.dwells_s + 1.5)
     np.testing.assert_allclose(found, expected, rtol=1e-6)

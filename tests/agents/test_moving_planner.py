@@ -10,7 +10,7 @@ from scipy.linalg import expm
 
 from agents.planning.hop_belief import PROBE_BONDS, STAYED, Dwell, HopBelief
 from agents.planning.hop_chain import exposed, left, stay
-from agents.planning.hop_plan import FILL, TURN_BACK, Clock, best, decide, worth
+from agents.planning.hop_plan import FILL, TURN_BACK, Beams, Clock, best, decide, worth
 from agents.planning.hop_prior import Account, accounts, rate_nodes
 from agents.planning.hop_routes import Surroundings, gains, routes
 from agents.planning.hops import Situation
@@ -130,12 +130,14 @@ def test_progress_per_second_is_that_of_played_dwells(begun: bool) -> None:
     clock = Clock(np.array([seconds]), 1.5, True)
     now = Situation(WAYS, 3.0 * WAYS[0], 0.2)
     threefold, asked = theta_of(rate, 0.85, fold, unfold, 0.0), theta_of(rate, 0.85, fold, unfold, float(begun))
-    found = float(worth(now, gain, np.zeros(3), asked, clock, beam[None])[0, 0, 0])
+    found = float(worth(Beams.at(beam[None], now, asked, True), gain, np.zeros(3), asked, clock)[0, 0, 0])
     back_s = (1.0 + 1.5 / seconds) / (unfold * hit)
     if not begun:
         expected = bonds_gained / (1.5 * played + spent + back_s * ended_fourfold)
     else:
-        value = back_s * float(worth(now, gain, np.zeros(3), threefold, clock, beam[None])[0, 0, 0])
+        value = back_s * float(
+            worth(Beams.at(beam[None], now, threefold, True), gain, np.zeros(3), threefold, clock)[0, 0, 0]
+        )
         expected = (bonds_gained + value * (played - ended_fourfold)) / (1.5 * played + spent)
     assert found == pytest.approx(expected, rel=0.03)
 
