@@ -244,9 +244,13 @@ class Server:
         return _Raw(memoryview(kept.frames[frame])[start : start + self.settings.chunk_bytes])
 
     def _finish(self, job: Job, result: Any, error: BaseException | None) -> None:
-        """Called by the worker: the answer is packed there, so that the loop is free meanwhile."""
+        """Called by the worker: the answer is packed there, so that the loop is free meanwhile.
+
+        What is more than an answer, an error or a call that hung, is the loop's own, which ends in good order.
+        """
         done = job, self._answer_to(job, result, error), error
         with self._bell.in_its_place() as mine:
+            mine = mine and error is None and job is not self._hung
             if mine:
                 self._job_done(*done)
         if not mine:
