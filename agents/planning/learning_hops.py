@@ -126,6 +126,8 @@ class LearningHops(Remembering):
     def restore(self, state: dict[str, Any]) -> None:
         """The belief is learned again from the dwells in the state: the same numbers, bit for bit."""
         super().restore(state)
+        if "glare_nm" not in state:
+            raise AgentError("this state is of an older version of the planner of hops: start anew")
         own = ("between", "delay", "glare_nm")
         self.between, self.delay, self.glare_nm = (np.array(state[name], dtype=np.float64) for name in own)
         self.around = Surroundings.restored(state)

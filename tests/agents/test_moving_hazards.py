@@ -8,6 +8,8 @@ from agents.planning.hop_border import NO_BORDER, held_back, room_of
 from agents.planning.hop_glare import NO_GLARE, carried_along, dimmed, seen_in_vain
 from agents.planning.hop_plan import Beams, Clock, best, lost_per_s
 from agents.planning.hops import Situation
+from agents.planning.learning_hops import LearningHops
+from agents.protocol import AgentError, Problem
 from physics_priors.beam.hop import BOND_NM, HopLaw
 
 WAYS = BOND_NM * np.array([[1.0, 0.0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]])
@@ -72,3 +74,11 @@ def test_silicon_is_lost_as_often_as_three_hops_fall_into_a_dwell() -> None:
     found = lost_per_s(beams, clock)[0, 0]
     expected = poisson.sf(2, 0.3 * clock.dwells_s) / (clock.dwells_s + 1.5)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_state_without_bright_places_is_refused() -> None:
+    agent = LearningHops(particles=90)
+    agent.begin(Problem(-np.ones(3), np.ones(3), "minimise", "distance to the target", "bonds"), 0)
+    older = {name: value for name, value in agent.state().items() if name != "glare_nm"}
+    with pytest.raises(AgentError, match="older version"):
+        agent.restore(older)
