@@ -17,7 +17,7 @@ _SOON_S = 2.0
 def warm(instrument: Instrument, tell: Callable[[str], None]) -> None:
     """Carry out one request of every kind on a world beside the twin's own; other instruments are left alone.
 
-    The first time on a machine this compiles for up to a minute, which `tell` is told after two seconds.
+    The first time on a machine this compiles for up to two minutes, which `tell` is told after two seconds.
     """
     if not isinstance(instrument, Embedded):
         return

@@ -20,7 +20,7 @@ from instruments.bridge.limits_file import read_limits
 from instruments.bridge.remote import RemoteInstrument, RemoteTwin
 from instruments.bridge.server import Server
 from instruments.bridge.settings import ServerSettings
-from instruments.bridge.wire import Call, Malformed, pack, pack_call, unpack, unpack_call
+from instruments.bridge.wire import Call, Malformed, numbers_in, numbers_out, pack, pack_call, unpack, unpack_call
 from instruments.embedded import Embedded
 from instruments.errors import DataInvalid, Refused
 from instruments.guard import Limits, Zone
@@ -247,3 +247,15 @@ def fuzzed(good: bytes, generator: random.Random) -> list[bytes]:
     if kind == 1:
         return [bytes(damaged)]
     return [bytes(damaged[: generator.randrange(len(damaged))])] if kind == 2 else [bytes(damaged), good]
+
+
+def test_axes_travel_as_bytes_and_what_is_none_is_refused() -> None:
+    values = np.linspace(0.0, 1.0, 7)
+    back = numbers_in(*numbers_out(values))
+    assert back.tobytes() == values.tobytes()
+    assert back.flags.writeable
+    large = np.zeros(10_000)
+    assert numbers_in(*numbers_out(large)) is large
+    for name, data in (("<f8", b"1234567"), ("<f8", "text"), ("|O8", b"12345678")):
+        with pytest.raises(Malformed):
+            numbers_in(name, data)
