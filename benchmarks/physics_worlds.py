@@ -20,6 +20,7 @@ from physics_priors.laws import FadingSignal, IsingOrder, Law, PulseSwitching, R
 
 Floats = NDArray[np.float64]
 Scenario = Literal["matched", "shifted", "misspecified"]
+_REPEATS = 10
 SCENARIOS: tuple[Scenario, ...] = ("matched", "shifted", "misspecified")
 
 
@@ -34,6 +35,12 @@ class World:
     law: Law
     noise: float
     recorded: Floats | None = None
+
+    def repeated(self, rng: np.random.Generator) -> float:
+        """What ten repeats at one place say of the noise; of a recording, ten of its differences from the truth."""
+        if self.recorded is None:
+            return float(np.std(self.noise * rng.normal(size=_REPEATS), ddof=1))
+        return float(np.std(rng.choice(self.recorded - self.truth, _REPEATS, replace=False), ddof=1))
 
     def measured(self, normal: Floats) -> Floats:
         """What measurements of all candidates bring [..., N], from standard normal numbers of that shape."""
@@ -63,7 +70,8 @@ def oscillator(scenario: Scenario, rng: np.random.Generator) -> World:
     top = truth.max()
     truth = np.hypot(truth, 0.05 * top * (1.0 + (x[:, 0] - 3.5e5) / 1e5))
     if scenario == "misspecified":
-        others = np.array([[f, 25.0, top / 15.0] for f in rng.uniform(2.6e5, 4.4e5, 2)])
+        quality = theta[0, 1]
+        others = np.array([[f, quality, 1.7 * top / quality] for f in rng.uniform(2.6e5, 4.4e5, 2)])
         truth = truth * 0.3 + law.mean(others, x).sum(0)
     return World(x, truth, law, 0.03 * top)
 

@@ -24,6 +24,8 @@ DISTANCE, MOVED, LOST, REACHED, SECONDS, ELECTRONS, LAST_S, COUNT = range(8)
 NUMBERS = 8
 ELEMENT, BOND, DISCOUNT, PRICE_S, PRICE_ME, GOALS, TRIES = range(7)
 """Of the settings."""
+_EARLY, _RAISED = 0.9, 1.05
+"""Of a dwell: what is shorter was ended by the trace. By what the level goes up that ended it in vain."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -94,6 +96,31 @@ def judge(
         more[b] = arrived and not ended[b]
         most, fine, any_more = max(most, int(numbers[b, COUNT])), fine and dwelt[b] and looked[b], any_more or more[b]
     return most, fine, any_more
+
+
+@njit(cache=True, error_model="numpy")
+def forgive(
+    actions: Floats, shortest: float, longest: float, dwell_s: Floats, numbers: Floats, rise: Floats, bands: Floats
+) -> bool:  # fmt: skip
+    """Watch at a higher level after dwells that the trace ended although nothing moved, and at `rise` [B] after moves.
+
+    Whether any row of the bands [B, 3] was changed; in place.
+    """
+    changed = False
+    for b in range(len(bands)):
+        if numbers[b, MOVED] > 0.0:
+            changed = changed or bands[b, 1] != rise[b]
+            bands[b, 1] = rise[b]
+        elif numbers[b, LOST] == 0.0 and 0.0 < dwell_s[b] < _EARLY * _longest(actions[b, 2], shortest, longest):
+            changed = True
+            bands[b, 1] *= _RAISED
+    return changed
+
+
+@njit(cache=True, forceinline=True)
+def _longest(action: float, shortest: float, longest: float) -> float:
+    """Seconds of a dwell that nothing ends."""
+    return shortest * (longest / shortest) ** (0.5 * (action + 1.0))
 
 
 @njit(cache=True, forceinline=True)
@@ -208,7 +235,7 @@ def aimed(
             wanted = dopant[b, axis] + reach * actions[b, axis]
             place[b, axis] = min(max(wanted, low[axis]), high[axis])
             centers[b, axis] = min(max(dopant[b, axis], low[axis] + half), high[axis] - half)
-        seconds[b] = shortest * (longest / shortest) ** (0.5 * (actions[b, 2] + 1.0))
+        seconds[b] = _longest(actions[b, 2], shortest, longest)
 
 
 @njit(cache=True, error_model="numpy")

@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.bayesian.hyperparameters import NOISE, Hyperparameters, groups, lengthscale_priors, outputscale_priors
+from agents.bayesian.hyperparameters import (
+    NOISE,
+    Hyperparameters,
+    LogNormal,
+    groups,
+    lengthscale_priors,
+    outputscale_priors,
+)
 from agents.bayesian.kernel import matern, matern_slope
 
 if TYPE_CHECKING:
@@ -37,15 +45,19 @@ class LogPosterior:
         targets: NDArray[np.float64],
         names: tuple[str, ...],
         noise_factors: NDArray[np.float64] | None = None,
+        noise: LogNormal = NOISE,
     ) -> None:
-        """Of standardised targets [n] at inputs [n, d]; the noise of each is multiplied by its factor [n], or by 1."""
+        """Of standardised targets [n] at inputs [n, d]; the noise of each is multiplied by its factor [n], or by 1.
+
+        `noise` is the prior of its variance.
+        """
         import torch
 
         self._groups = groups(names)
         self._squares = [_squares(inputs[:, columns]) for columns in self._groups]
         self._targets = torch.from_numpy(targets)
         self._noise_factors = torch.from_numpy(np.ones(len(targets)) if noise_factors is None else noise_factors)
-        priors = [*lengthscale_priors(names), *outputscale_priors(names), NOISE]
+        priors = [*lengthscale_priors(names), *outputscale_priors(names), noise]
         self._medians = np.log([prior.median for prior in priors])
         self._widths = np.array([prior.width for prior in priors])
         self.bounds = [(math.log(prior.least), math.log(1e3)) for prior in priors] + [(-10.0, 10.0)]
@@ -128,14 +140,16 @@ def fit(
     names: tuple[str, ...],
     timeout_s: float | None = None,
     noise_factors: NDArray[np.float64] | None = None,
+    noise: LogNormal = NOISE,
+    last: Hyperparameters | None = None,
 ) -> Hyperparameters | None:
     """Most probable hyper-parameters of standardised targets [n] at inputs [n, d]; None where the fit failed or ran
-    out of time. It starts from the medians of the priors, so that the result depends on the data alone.
+    out of time. It starts from the medians of the priors, or from those of the `last` fit where they are more probable.
     """
     from scipy.optimize import minimize
 
     ends = math.inf if timeout_s is None else time.monotonic() + timeout_s
-    objective = LogPosterior(inputs, targets, names, noise_factors)
+    objective = LogPosterior(inputs, targets, names, noise_factors, noise)
 
     def timed(unknowns: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         if time.monotonic() > ends:
@@ -143,10 +157,24 @@ def fit(
         return objective(unknowns)
 
     try:
-        found = minimize(timed, objective.start, jac=True, method="L-BFGS-B", bounds=objective.bounds)
+        found = minimize(timed, _start(timed, objective, last), jac=True, method="L-BFGS-B", bounds=objective.bounds)
     except FitError:
         return None
     if not np.all(np.isfinite(found.x)):
         return None
-    lengthscales, outputscale, (noise,) = np.split(np.exp(found.x[:-1]), [len(names), -1])
-    return Hyperparameters(lengthscales, outputscale, float(noise), float(found.x[-1]))
+    lengthscales, outputscale, (variance,) = np.split(np.exp(found.x[:-1]), [len(names), -1])
+    return Hyperparameters(lengthscales, outputscale, float(variance), float(found.x[-1]))
+
+
+def _start(
+    measure: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
+    objective: LogPosterior,
+    last: Hyperparameters | None,
+) -> NDArray[np.float64]:
+    """The more probable of two places to start from; near the last optimum a fit takes a few steps."""
+    if last is None:
+        return objective.start
+    logs = np.log(np.concatenate([last.lengthscales, last.outputscale, [last.noise]]))
+    low, high = np.array(objective.bounds).T
+    near = np.clip(np.append(logs, last.mean), low, high)
+    return near if measure(near)[0] < measure(objective.start)[0] else objective.start

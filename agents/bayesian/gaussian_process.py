@@ -14,11 +14,17 @@ from agents.bayesian.candidate_posterior import CandidatePosterior, NoiseFactors
 from agents.bayesian.candidate_search import CandidateSearch, Initial, highest_of, open_rows
 from agents.bayesian.checked import must_be_one_of
 from agents.bayesian.features import Kind, features
-from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
+from agents.bayesian.hyperparameters import (
+    NOISE,
+    Hyperparameters,
+    LogNormal,
+    known_noise_variance,
+    prior_medians,
+)
 from agents.bayesian.local_rates import local_rates
 from agents.bayesian.noise import Noise, fit_with_noise, noise_factors
 from agents.bayesian.spending import Unit, foreseen
-from agents.bayesian.surrogate import one_thread, standardised
+from agents.bayesian.surrogate import location_and_scale, one_thread, standardised
 from agents.bayesian.terms import Terms
 from agents.bayesian.thinning import MOST, conditioned_on, spread_over
 from agents.bayesian.worth import DIVISIBLE, Choice, Situation, weighed, worth
@@ -44,7 +50,7 @@ class GaussianProcess(CandidateSearch):
     spread, every second of them is the candidate least like those measured, farthest from the nearest of them in the
     model's inputs. auto spreads where the model sees patches.
 
-    Every `refit_every` steps the hyper-parameters are fitted anew, from the prior medians. Values that are NaN or not
+    Every `refit_every` steps the hyper-parameters are fitted anew, from the prior medians or from the last fit. Values that are NaN or not
     accepted are not learned from. Pending decisions are taken to bring what the model expects: the mean stays, the
     variance around them shrinks, and they are not chosen again. The improvement is over the highest posterior mean
     of the measured candidates, which noise moves less than the highest value. `acquisition` among the figures is in
@@ -80,8 +86,11 @@ class GaussianProcess(CandidateSearch):
         cost_aware: Unit = "none",
         feasibility: bool = False,
         noise: Noise = "equal",
+        noise_std: Annotated[float, Bounds("", 0.0, open_low=True)] | None = None,
     ) -> None:
-        """Nothing is rewritten: an unknown name or an even `patch_pixels` raises ValueError, and so do a level that
+        """`noise_std` is the standard deviation of a measurement, in the value's unit, where repeats have told it.
+
+        Nothing is rewritten: an unknown name or an even `patch_pixels` raises ValueError, and so do a level that
         no level_set asks for, and a cost or a chance for an acquisition that cannot be weighed with one.
         """
         must_be_one_of("acquisition", acquisition, Choice)
@@ -106,7 +115,7 @@ class GaussianProcess(CandidateSearch):
             cache_MiB,
         )
         self.level = level
-        self.cost_aware, self.feasibility, self.noise = cost_aware, feasibility, noise
+        self.cost_aware, self.feasibility, self.noise, self.noise_std = cost_aware, feasibility, noise, noise_std
 
     def begin(self, problem: Problem, seed: int) -> None:
         super().begin(problem, seed)
@@ -211,7 +220,8 @@ class GaussianProcess(CandidateSearch):
             some = spread_over(len(taken), _MOST_FITTED)
             taken, values = taken[some], values[some]
             inputs, names = self._features.inputs[taken], self._features.names
-            found = fit_with_noise(self.noise, inputs, standardised(values), names, timeout_s)
+            believed = self._noise_believed(values)
+            found = fit_with_noise(self.noise, inputs, standardised(values), names, timeout_s, believed, self._before)
             if found is not None and found.excess is not None:
                 excess = np.full(self.told, np.nan)
                 excess[np.flatnonzero(self.usable)[some]] = found.excess
@@ -220,6 +230,15 @@ class GaussianProcess(CandidateSearch):
         if not self._late:
             self._memo = (self.told, found)
         return found
+
+    @property
+    def _before(self) -> Hyperparameters | None:
+        """What a fit may start from; nothing where all are fitted anew, for what is kept then came of a deadline."""
+        return self._kept[1] if self._kept is not None and self.refit_every > 1 else None
+
+    def _noise_believed(self, values: NDArray[np.float64]) -> LogNormal:
+        """Prior of the noise's variance, in units of the standardised values."""
+        return NOISE if self.noise_std is None else known_noise_variance(self.noise_std / location_and_scale(values)[1])
 
     def _following(self, given: Hyperparameters) -> CandidatePosterior:
         """The model with all that was told; what was known when its hyper-parameters were fitted goes in at once."""

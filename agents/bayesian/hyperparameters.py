@@ -34,6 +34,19 @@ OUTPUTSCALE = LogNormal(1.0, 0.8, 1e-3)
 NOISE = LogNormal(0.02, 1.2, 1e-5)
 """Variance of a single measurement, in units of the standardised values."""
 
+_KNOWN_TO = 0.25
+"""How well ten repeats tell a standard deviation, relative."""
+
+
+def known_noise(std: float) -> LogNormal:
+    """What is believed of the standard deviation of a single measurement that repeats have told."""
+    return LogNormal(std, _KNOWN_TO, 0.1 * std)
+
+
+def known_noise_variance(std: float) -> LogNormal:
+    """The same of its square."""
+    return LogNormal(std**2, 2.0 * _KNOWN_TO, 0.01 * std**2)
+
 
 @dataclass(frozen=True)
 class Hyperparameters:

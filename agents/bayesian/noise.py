@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.bayesian.candidate_posterior import NoiseFactors
-from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
+from agents.bayesian.hyperparameters import NOISE, Hyperparameters, LogNormal, prior_medians
 from agents.bayesian.kernel import SignalKernel
 from agents.bayesian.local_rates import local_rates
 
@@ -27,24 +27,31 @@ _FREEDOM, _ROUNDS, _STEPS = 4.0, 2, 5
 
 
 def fit_with_noise(
-    noise: Noise, inputs: Floats, targets: Floats, names: tuple[str, ...], timeout_s: float | None = None
+    noise: Noise,
+    inputs: Floats,
+    targets: Floats,
+    names: tuple[str, ...],
+    timeout_s: float | None = None,
+    believed: LogNormal = NOISE,
+    last: Hyperparameters | None = None,
 ) -> Hyperparameters | None:
     """Most probable hyper-parameters of standardised targets [n] at inputs [n, d]; None where the fit ran out of time.
 
     Unless all noise is equal, they carry the `excess` [n]: the square of each value's noise that is to be expected,
-    over the noise's variance.
+    over the noise's variance. `believed` is the prior of that. Where all noise is equal
+    the `last` fit may be what this one starts from.
     """
     from agents.bayesian.fitting import fit
 
     if noise == "equal":
-        return fit(inputs, targets, names, timeout_s)
+        return fit(inputs, targets, names, timeout_s, noise=believed, last=last)
     ends = None if timeout_s is None else time.monotonic() + timeout_s
     given, factors = None, np.ones(len(targets))
     if noise == "robust":  # from the smooth side: a first fit might explain outliers by a field that is rough
         factors = student_factors(_settled(noise, inputs, targets, names, prior_medians(names), factors))
     for _ in range(_ROUNDS):
         left = None if ends is None else ends - time.monotonic()
-        given = fit(inputs, targets, names, left, factors)
+        given = fit(inputs, targets, names, left, factors, believed)
         if given is None:
             return None
         excess = _settled(noise, inputs, targets, names, given, factors)

@@ -15,8 +15,9 @@ from agents.bayesian.candidate_search import drawn_to_test, least_alike
 from agents.bayesian.checked import must_be_one_of, must_have_a_centre
 from agents.bayesian.coordinates import Coordinates, places_of_law
 from agents.bayesian.features import Kind, features
+from agents.bayesian.hyperparameters import known_noise
 from agents.bayesian.physics_mean_belief import Belief, Members, Mixture, Rival, draws_for
-from agents.bayesian.physics_mean_hypothesis import Floats, Hypothesis, MeanFunction, Rows, Space, unit_of
+from agents.bayesian.physics_mean_hypothesis import NOISE, Floats, Hypothesis, MeanFunction, Rows, Space, unit_of
 from agents.bayesian.physics_mean_sampling import LateError
 from agents.bayesian.surrogate import location_and_scale
 from agents.options import Options
@@ -60,8 +61,11 @@ class PhysicsGaussianProcess(Remembering):
         refit_every: Annotated[int, Bounds("steps", 1, 10_000)] = 1,
         test_points: Annotated[int, Bounds("candidates", 1, 4096)] = 256,
         doubt_every: Annotated[int, Bounds("steps", 0, 10_000)] = 3,
+        noise_std: Annotated[float, Bounds("", 0.0, open_low=True)] | None = None,
     ) -> None:
-        """Raises ValueError on an unknown word, a number out of its bounds, or a trust that leaves nothing to learn."""
+        """`noise_std` is the standard deviation of a measurement, in the value's unit, where repeats have told it.
+
+        Raises ValueError on an unknown word, a number out of its bounds, or a trust that leaves nothing to learn."""
         must_be_one_of("acquisition", acquisition, Acquisition)
         must_be_one_of("features", features, Kind)
         must_be_one_of("coordinates", coordinates, Coordinates)
@@ -75,7 +79,7 @@ class PhysicsGaussianProcess(Remembering):
         self.prior, self.coordinates, self.trust, self.acquisition = prior, coordinates, trust, acquisition
         self.features, self.patch_pixels, self.components = features, patch_pixels, components
         self.beta, self.seeds, self.refit_every, self.test_points = beta, seeds, refit_every, test_points
-        self.doubt_every = doubt_every
+        self.doubt_every, self.noise_std = doubt_every, noise_std
 
     def begin(self, problem: Problem, seed: int) -> None:
         super().begin(problem, seed)
@@ -117,6 +121,25 @@ class PhysicsGaussianProcess(Remembering):
         parts = [mixture.at(rows[some : some + _CHUNK]) for some in range(0, len(rows), _CHUNK)]
         mean, variance = (np.concatenate(each) for each in zip(*parts, strict=True))
         return Prediction(self._sign * mean, np.sqrt(variance))
+
+    def interval(self, level: float = 0.9) -> tuple[Floats, Floats] | None:
+        """Central interval of a new measurement, noise included, at every candidate: low and high, [n] each.
+
+        Quantiles of the average over all draws, which need not look like a Gaussian; None before the first model.
+        Raises ValueError where `level` is not between 0 and 1.
+        """
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"level is a probability above 0 and below 1, got {level!r}")
+        if not self._ready:
+            return None
+        assert isinstance(self.options, Options)
+        rows = np.arange(len(self.options))
+        mixture = self._mixture(self._rivals(), len(rows))
+        ends = np.array([0.5 - 0.5 * level, 0.5 + 0.5 * level])
+        low, high = np.concatenate(
+            [mixture.quantiles(rows[i : i + _CHUNK], ends) for i in range(0, len(rows), _CHUNK)], 1
+        )
+        return (low, high) if self._sign > 0 else (-high, -low)
 
     def beliefs(self) -> Mapping[str, Any]:
         """The law's say, and names, means and 95 % intervals of its parameters."""
@@ -163,7 +186,9 @@ class PhysicsGaussianProcess(Remembering):
     def _begun(self, at: int) -> Belief:
         """What is believed before any value, in units that the first `at` of them bear out."""
         location, scale = location_and_scale(self._learned_from(at)[1])
-        space = Space(self._features.inputs, self._features.names, location, unit_of(scale, self._expected))
+        unit = unit_of(scale, self._expected)
+        noise = NOISE if self.noise_std is None else known_noise(self.noise_std / unit)
+        space = Space(self._features.inputs, self._features.names, location, unit, noise)
         hypotheses = (Hypothesis(self._mean, space), Hypothesis(None, space))
         return Belief(hypotheses, (self.trust, 1.0 - self.trust), self.seed)
 

@@ -17,6 +17,8 @@ from agents.bayesian.physics_mean_hypothesis import Floats, Hypothesis, Rows
 from agents.bayesian.physics_mean_sampling import Draws, after, before_any_value
 from agents.protocol import AgentError
 
+_FAR, _HALVINGS = 8.0, 40
+"""Standard deviations within which quantiles are sought, and how often that range is halved."""
 _DRAWS, _OPERATIONS, _FEWEST, _MOST = 256, 1e9, 8, 64
 
 
@@ -149,6 +151,22 @@ class Mixture:
         found = [member.at(rows) for member in self.members]
         weights = np.concatenate([member.weights for member in self.members])
         return np.vstack([mean for mean, _ in found]), np.vstack([variance for _, variance in found]), weights
+
+    def quantiles(self, rows: Rows, levels: Floats) -> Floats:
+        """Of a new measurement at each of `rows`, noise included, [levels, m]."""
+        from scipy.special import ndtr
+
+        mean, variance, weights = self.parts(rows)
+        spread = np.sqrt(variance + np.concatenate([member.noise for member in self.members])[:, None])
+        low, high = (
+            np.stack([end] * len(levels)) for end in ((mean - _FAR * spread).min(0), (mean + _FAR * spread).max(0))
+        )
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            below = np.einsum("k,lkm->lm", weights, ndtr((middle[:, None] - mean) / spread))
+            under = below < levels[:, None]
+            low, high = np.where(under, middle, low), np.where(under, high, middle)
+        return np.asarray(0.5 * (low + high))
 
     def gain(self, tested: Rows, rows: Rows) -> Floats:
         """By how much a measurement of each of `rows` [m] lowers the mean variance of the `tested`."""

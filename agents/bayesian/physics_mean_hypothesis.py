@@ -25,7 +25,7 @@ RESIDUAL, SIGNAL = LogNormal(0.1, 1.1, 1e-4), LogNormal(1.0, 1.0, 1e-3)
 """Standard deviation of what a law leaves out, and of the values where there is no law, in units of the values."""
 NOISE = LogNormal(0.1, 1.0, 1e-3)
 """Standard deviation of a measurement's noise, in units of the values."""
-_FAR, _WIDER = 0.2, 2.0
+_FAR, _WIDER = 0.1, 2.0
 """Chance that a parameter of a law comes from a distribution so many times wider than it is said to."""
 _EDGE, _JITTER, _SPAN, _APART, _DRAWS = 1e-9, 1e-10, 1e30, 10.0, 256
 
@@ -73,6 +73,8 @@ class Space:
     names: tuple[str, ...]
     location: float
     unit: float
+    noise: LogNormal = NOISE
+    """Standard deviation of a measurement, in units of the values."""
 
 
 class Hypothesis:
@@ -81,7 +83,7 @@ class Hypothesis:
     def __init__(self, mean: MeanFunction | None, space: Space) -> None:
         self.mean, self._space = mean, space
         self.laws_own = 0 if mean is None else mean.count
-        self._priors = [*lengthscale_priors(space.names), SIGNAL if mean is None else RESIDUAL, NOISE]
+        self._priors = [*lengthscale_priors(space.names), SIGNAL if mean is None else RESIDUAL, space.noise]
         own = groups(space.names)
         self._parts = [
             part for g in own for part in ([[i] for i in g] if space.names[g[0]].startswith("position") else [g])

@@ -24,6 +24,7 @@ from agents.planning.hop_prior import Account, rate_nodes
 from physics_priors.beam.hop import BOND_NM
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 STAYED: Final = -1
 ASTRAY: Final = -2
 """What stands for a neighbour where the silicon stayed, and where it went where no neighbour was."""
@@ -32,6 +33,8 @@ _FAR_NM: Final = 10.0
 _MOVES: Final = 3
 _FEW: Final = 0.03
 """Of the particles: renewed when only as many carry the posterior."""
+_LONG: Final = 50
+"""Dwells after which the particles are renewed at any rate: what has died out may have been right."""
 _SAME_NM: Final = 0.006
 """Dwells in vain whose beams are no farther apart are taken as one."""
 _UNSEEN: Final = 0.002
@@ -69,7 +72,7 @@ class HopBelief:
         """[nodes] 1/s"""
         self.kind = np.repeat(np.arange(len(accounts)), -(-particles // len(accounts)))
         self.z = np.random.default_rng([seed, 0]).normal(size=(len(self.kind), 8))
-        self.shape = self._shapes(self.z)
+        self.shape = self._shapes(self.kind, self.z)
         self.log_weight = self._prior()
         """[n, nodes], not normalised."""
         self.folded = np.full(self.log_weight.shape, _UNSEEN)
@@ -77,6 +80,7 @@ class HopBelief:
         self.data = np.empty((0, 11))
         self._joined = np.empty((0, 11))
         """The same with dwells in vain taken together."""
+        self._renewed = 0
 
     def learn(self, dwell: Dwell) -> None:
         """Take a dwell in."""
@@ -89,7 +93,8 @@ class HopBelief:
         gain, self.folded = _after(self.shape, self.rate, self.folded, added)
         self.log_weight = self.log_weight + gain
         of_shape = self._of_shape()
-        if 1.0 / np.square(of_shape).sum() < _FEW * len(of_shape):
+        few = 1.0 / np.square(of_shape).sum() < _FEW * len(of_shape)
+        if few or len(self.data) - self._renewed >= _LONG:
             self._renew(of_shape)
 
     def draws(self, uniforms: Floats) -> Floats:
@@ -128,50 +133,67 @@ class HopBelief:
         """Log weights [n, nodes] before any data: each account's probability, shared out among its particles."""
         count = np.bincount(self.kind, minlength=len(self._accounts))
         share = np.log([account.probability / n for account, n in zip(self._accounts, count, strict=True)])
-        return np.asarray(self._rate_prior() + share[self.kind][:, None])
+        return np.asarray(self._rate_prior(self.kind) + share[self.kind][:, None])
 
     def _of_shape(self) -> Floats:
         return np.asarray(_normalised(self.log_weight).sum(axis=1))
 
     def _renew(self, weight: Floats) -> None:
-        """Resample, then move by Metropolis steps against all data; a particle keeps its kind."""
+        """Resample, then move by Metropolis steps against all data: first each to a fresh draw of any account, which
+        brings back what had died out, then nearby.
+        """
+        self._renewed = len(self.data)
         rng = np.random.default_rng([self.seed, len(self.data)])
         step = 2.38 / np.sqrt(8.0) * np.sqrt(weight @ np.square(self.z - weight @ self.z) + 1e-6)
         places = (np.arange(len(weight)) + rng.uniform()) / len(weight)
         kept = np.minimum(np.searchsorted(np.cumsum(weight), places), len(weight) - 1)
         self.kind, self.z = self.kind[kept], self.z[kept]
-        self.shape = self._shapes(self.z)
-        prior = self._rate_prior()
-        fit, self.folded = self._fit(self.shape, prior)
-        score = logsumexp(fit, axis=1) - 0.5 * np.square(self.z).sum(-1)
+        self.shape = self._shapes(self.kind, self.z)
+        fit, self.folded = self._fit(self.kind, self.shape)
+        kind, z = self._fresh(rng)
+        self._moved(fit, kind, z, 0.0, rng)
         for _ in range(_MOVES):
-            tried = self.z + step * rng.normal(size=self.z.shape)
-            shape = self._shapes(tried)
-            new_fit, folded = self._fit(shape, prior)
-            new = logsumexp(new_fit, axis=1) - 0.5 * np.square(tried).sum(-1)
-            taken = np.log(rng.uniform(size=len(new))) < new - score
-            self.z[taken], self.shape[taken], self.folded[taken] = tried[taken], shape[taken], folded[taken]
-            fit[taken], score[taken] = new_fit[taken], new[taken]
+            z = self.z + step * rng.normal(size=self.z.shape)
+            self._moved(fit, self.kind, z, 0.5 * (np.square(self.z) - np.square(z)).sum(-1), rng)
         self.log_weight = fit - logsumexp(fit, axis=1, keepdims=True)
 
-    def _fit(self, shape: Floats, prior: Floats) -> tuple[Floats, Floats]:
-        """Log posterior [n, nodes] of all data, not normalised, and the chance of being fourfold now."""
-        fit, folded = prior.copy(), np.full(prior.shape, _UNSEEN)
+    def _moved(self, fit: Floats, kind: Ints, z: Floats, gain: Floats | float, rng: np.random.Generator) -> None:
+        """One Metropolis step of every particle, in place with its `fit`; `gain` [n] is the prior's over the old one's
+        less the proposal's, both in logarithms.
+        """
+        shape = self._shapes(kind, z)
+        new_fit, folded = self._fit(kind, shape)
+        gain = gain + logsumexp(new_fit, axis=1) - logsumexp(fit, axis=1)
+        taken = np.log(rng.uniform(size=len(z))) < gain
+        self.kind = np.where(taken, kind, self.kind)
+        self.z[taken], self.shape[taken], self.folded[taken] = z[taken], shape[taken], folded[taken]
+        fit[taken] = new_fit[taken]
+
+    def _fresh(self, rng: np.random.Generator) -> tuple[Ints, Floats]:
+        """Draws of the prior, as many as there are particles."""
+        edges = np.cumsum([account.probability for account in self._accounts])
+        kind = np.searchsorted(edges, rng.uniform(size=len(self.z)) * edges[-1])
+        return np.minimum(kind, len(edges) - 1), rng.normal(size=self.z.shape)
+
+    def _fit(self, kind: Ints, shape: Floats) -> tuple[Floats, Floats]:
+        """Log posterior [n, nodes] of all data given the kinds, not normalised, and the chance of being fourfold."""
+        fit = self._rate_prior(kind)
+        folded = np.full(fit.shape, _UNSEEN)
         for row in self._joined:
             gain, folded = _after(shape, self.rate, folded, row)
             fit += gain
         return fit, folded
 
-    def _rate_prior(self) -> Floats:
+    def _rate_prior(self, kind: Ints) -> Floats:
         """Log probability [n, nodes] of the rates, given the particles' accounts."""
         density = np.array([account.rate.log_density(self.rate) + np.log(self.rate) for account in self._accounts])
-        return np.asarray((density - logsumexp(density, axis=1, keepdims=True))[self.kind])
+        return np.asarray((density - logsumexp(density, axis=1, keepdims=True))[kind])
 
-    def _shapes(self, z: Floats) -> Floats:
+    def _shapes(self, kind: Ints, z: Floats) -> Floats:
         uniform = np.clip(ndtr(z), _EDGE, 1 - _EDGE)
         out = np.empty_like(z)
         for number, account in enumerate(self._accounts):
-            mine = self.kind == number
+            mine = kind == number
             out[mine] = account.shape.sample(uniform[mine])
         return out
 

@@ -106,7 +106,8 @@ def best(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Clock
     """
     places, towards = _places(now, gain, bool(theta[:, 9].mean() > _LIKELY))
     beams = Beams.at(places, now, theta, clock.watched)
-    found = worth(beams, gain, risk, theta, clock).mean(0) * dimmed(places, now.glare_nm)[:, None]
+    found = worth(beams, gain, risk, theta, clock).mean(0)
+    found = np.where(found > 0.0, found * dimmed(places, now.glare_nm)[:, None], found)
     found -= _LOST_BONDS * lost_per_s(beams, clock).mean(0)
     place, dwell = np.unravel_index(int(np.argmax(found)), found.shape)
     return Plan(places[place], int(dwell), float(found[place, dwell]), int(towards[place]))

@@ -4,8 +4,9 @@ The survey is one look at the whole field, an `AtomPositions` frame; it says whe
 target is an atom of that look, at random from `nearest_bonds` to `farthest_bonds` away and at least `margin_nm` from
 the border. An action is (x, y, dwell) in [-1, 1]: where the beam is parked, from the dopant and in units of `reach_nm`,
 and for how long at most, from `shortest_s` to `longest_s` on a logarithmic scale. Where `watch` is on, the dwell ends
-when the detector's trace rises as it does when silicon arrives under the beam. Then a small frame around the dopant is
-scanned: an action costs its seconds and its electrons, and imaging can move the dopant too.
+when the detector's trace rises as it does when silicon arrives under the beam. Contamination that the beam has grown is
+bright too: after a dwell that ended in vain the level is 5 % higher, until something moves. Then a small frame around
+the dopant is scanned: an action costs its seconds and its electrons, and imaging can move the dopant too.
 
 The dopant is followed from look to look, and the target with the lattice. The value is the distance to the target
 in bonds. When it is reached the reward is `discount_per_s` to the power of the seconds since the goal was set; every
@@ -86,6 +87,8 @@ class State:
     """Where the survey's lattice is now, less where it was then, [B, 2]."""
     bands: Floats
     """(low, high, samples) of the trace in which a dwell goes on, [B, 3]; samples 0 where it always does."""
+    rise: Floats
+    """[B] the level at which the survey says that a trace shows the dopant; that of `bands` may have been raised."""
     atoms_nm: Floats
     """[B, n, 2] as the last look saw them."""
     dopant_nm: Floats
@@ -166,6 +169,7 @@ class MoveDopant:
             lattice_nm=np.zeros((rows, 0, 2)),
             home_nm=np.zeros((rows, 2)),
             bands=np.zeros((rows, 3)),
+            rise=np.zeros(rows),
             atoms_nm=np.zeros((rows, 0, 2)),
             dopant_nm=np.tile(np.array(area.center_nm, dtype=np.float64), (rows, 1)),
             near_nm=np.full((rows, 3, 2), np.nan),
@@ -183,11 +187,13 @@ class MoveDopant:
         position, intensity, species = atoms_of(results[0], len(state.keys))
         known = self._looked(state, results[0])
         scale = self._counts_in_a_sample(state.capabilities, results[0].units.get("intensity", ""))
+        bands = self._bands(intensity, species, scale) if scale and self.watch else state.bands
         known = known.changed(
             lattice_nm=np.ascontiguousarray(position),
             home_nm=np.zeros_like(state.home_nm),
             atoms_nm=_nearest_atoms(position, known.dopant_nm),
-            bands=self._bands(intensity, species, scale) if scale and self.watch else state.bands,
+            bands=bands,
+            rise=bands[:, 1].copy(),
         )
         return self._goal(known, known.numbers[:, _LOST] == 0.0)
 
@@ -207,7 +213,7 @@ class MoveDopant:
 
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
         rows, (dwell, look) = len(actions), results
-        after = self._looked(state, look)
+        after = self._watched(self._looked(state, look), actions, dwell)
         reward, value = np.empty(rows), np.empty(rows)
         ended, more = np.empty(rows, dtype=bool), np.empty(rows, dtype=bool)
         steps, fine, any_more = self._kernel.judge(
@@ -286,6 +292,17 @@ class MoveDopant:
         return state.changed(
             atoms_nm=now, dopant_nm=place, near_nm=near, target_nm=target, home_nm=home, numbers=numbers
         )
+
+    def _watched(self, state: State, actions: NDArray[Any], dwell: ResultBatch) -> State:
+        """The levels after dwells some of which ended in vain."""
+        if not self.watch:
+            return state
+        bands = state.bands.copy()
+        changed = self._kernel.forgive(
+            np.asarray(actions, dtype=np.float64), self.shortest_s, self.longest_s, dwell.cost.seconds, state.numbers,
+            state.rise, bands,
+        )  # fmt: skip
+        return state.changed(bands=bands) if changed else state
 
     def _goal(self, state: State, rows: Bools) -> State:
         """A new goal in some rows, at random among the atoms of the survey that are far enough and not too far."""
