@@ -50,9 +50,9 @@ class GaussianProcess(CandidateSearch):
     spread, every second of them is the candidate least like those measured, farthest from the nearest of them in the
     model's inputs. auto spreads where the model sees patches.
 
-    Every `refit_every` steps the hyper-parameters are fitted anew, from the prior medians or from the last fit. Values that are NaN or not
-    accepted are not learned from. Pending decisions are taken to bring what the model expects: the mean stays, the
-    variance around them shrinks, and they are not chosen again. The improvement is over the highest posterior mean
+    Every `refit_every` steps the hyper-parameters are fitted anew, from the prior medians or from the last fit. Values
+    that are NaN or not accepted are not learned from. Pending decisions are taken to bring what the model expects: the
+    mean stays, the variance around them shrinks, and they are not chosen again. The improvement is over the highest posterior mean
     of the measured candidates, which noise moves less than the highest value. `acquisition` among the figures is in
     units of the standardised values.
 

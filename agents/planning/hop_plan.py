@@ -62,7 +62,7 @@ class Clock:
     """dwells_s [d] that may be chosen, `between_s` lost with every one, and whether the trace ends them.
 
     `lost_s`: how often the beam throws out a carbon that it stands on [1/s]; `filling_s`: what a vacancy in the way
-    costs.
+    costs; `seen`: chance that the trace ends a dwell when silicon comes to where it should show it.
     """
 
     dwells_s: Floats
@@ -70,6 +70,7 @@ class Clock:
     watched: bool
     lost_s: float = 0.0
     filling_s: float = 60.0
+    seen: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def worth(beams: Beams, gain: Floats, risk: Floats, theta: Floats, clock: Clock)
     back_s = (1.0 + clock.between_s / clock.dwells_s.max()) / np.maximum(unfold.max(1), 1e-6)
     longer = 1.0 + (struck @ risk)[..., None]
     chain = total[..., None], fold[..., None], unfold[..., None]
-    ended = np.where(beams.ends, own, 0.0)
+    ended = np.where(beams.ends, clock.seen * own, 0.0)
     gained, lasts, still = _dwells(ended, progress, stay(*chain, np.zeros((1, 1, 1)), clock.dwells_s), clock)
     rate = gained / (lasts * longer + back_s[:, None, None] * still)
     folded = theta[:, 9] > 0.5
@@ -141,7 +142,7 @@ def lost_per_s(beams: Beams, clock: Clock) -> Floats:
     The second and the third hop are taken to be as quick as the first one to anywhere.
     """
     total = beams.rates.sum(-1)
-    unseen = total - np.where(beams.ends, beams.own, 0.0)
+    unseen = total - np.where(beams.ends, clock.seen * beams.own, 0.0)
     hops = np.cbrt(unseen * np.square(total))[..., None] * clock.dwells_s
     thrice = 1.0 - np.exp(-hops) * (1.0 + hops + 0.5 * np.square(hops))
     return np.asarray(thrice / (clock.dwells_s + clock.between_s))

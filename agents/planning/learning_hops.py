@@ -34,6 +34,8 @@ _LOST_S: Final = 7e-4
 """How often the beam throws out a carbon that it stands on [1/s], roughly."""
 _FILLING_S: Final = 60.0
 """What it takes to fill a vacancy, roughly: a guess that decides on detours."""
+_SEEN: Final = (5.0, 0.25)
+"""Arrivals that ended a dwell, and that did not though they should have, before the first (a beta distribution)."""
 _INSTANT_S: Final = 0.05
 _SHOWN: Final = 2000
 
@@ -72,6 +74,7 @@ class LearningHops(Remembering):
         """Seconds before a dwell begins, which count as its own; NaN before a dwell in vain showed them."""
         self.glare_nm = NO_GLARE
         """Where the trace ended dwells in vain, [m, 2] from the dopant."""
+        self.seen = np.array(_SEEN)
 
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
@@ -81,7 +84,7 @@ class LearningHops(Remembering):
         uniforms = (np.arange(self.draws) + self.generator(pending).uniform()) / self.draws
         around = self.around.looked(observation)
         between_s = max(self._look_s + self._delay_s, self.action_s)
-        clock = Clock(self.dwells_s, between_s, self.watched, _LOST_S, _FILLING_S)
+        clock = Clock(self.dwells_s, between_s, self.watched, _LOST_S, _FILLING_S, self._seen)
         plan = decide(now, around, self.belief.draws(uniforms), clock)
         action = now.action(plan.beam_nm, float(DWELLS[plan.dwell]))
         figures = {"x_nm": float(plan.beam_nm[0]), "y_nm": float(plan.beam_nm[1]), "towards": float(plan.towards)}
@@ -119,17 +122,17 @@ class LearningHops(Remembering):
         }
 
     def state(self) -> dict[str, Any]:
-        own = {"between": self.between, "delay": self.delay, "glare_nm": self.glare_nm}
+        own = {"between": self.between, "delay": self.delay, "glare_nm": self.glare_nm, "seen": self.seen}
         kept = {"dwells": self.belief.data, **own, **self.around.state()}
         return {**super().state(), **{name: array.copy() for name, array in kept.items()}}
 
     def restore(self, state: dict[str, Any]) -> None:
         """The belief is learned again from the dwells in the state: the same numbers, bit for bit."""
         super().restore(state)
-        if "glare_nm" not in state:
+        if "seen" not in state:
             raise AgentError("this state is of an older version of the planner of hops: start anew")
-        own = ("between", "delay", "glare_nm")
-        self.between, self.delay, self.glare_nm = (np.array(state[name], dtype=np.float64) for name in own)
+        own = ("between", "delay", "glare_nm", "seen")
+        self.between, self.delay, self.glare_nm, self.seen = (np.array(state[name], dtype=np.float64) for name in own)
         self.around = Surroundings.restored(state)
         self.belief = HopBelief(accounts(self.trust), self.particles, self.seed)
         for row in np.array(state["dwells"], dtype=np.float64):
@@ -138,6 +141,10 @@ class LearningHops(Remembering):
     @property
     def _look_s(self) -> float:
         return float(self.between[0] / self.between[1]) if self.between[1] else 0.5 * _BETWEEN_S
+
+    @property
+    def _seen(self) -> float:
+        return float(self.seen[0] / self.seen.sum())
 
     @property
     def _delay_s(self) -> float:
@@ -187,4 +194,6 @@ class LearningHops(Remembering):
         to = went_to(before, transition.observation, transition.value) if moved else STAYED
         under = int(np.argmin(np.hypot(*(before.neighbours_nm - beam).T)))
         early = self.watched and to == under and seconds < 0.99 * longest_s
+        if self.watched and to == under:
+            self.seen = self.seen + np.array([early, not early])
         return Dwell(beam, before.neighbours_nm, seconds, to if to >= 0 or not moved else ASTRAY, early)
