@@ -37,10 +37,13 @@ class World:
     recorded: Floats | None = None
 
     def repeated(self, rng: np.random.Generator) -> float:
-        """What ten repeats at one place say of the noise; of a recording, ten of its differences from the truth."""
+        """What ten repeats at one place say of the noise; of a recording, ten of its differences from the truth, none of
+        which is zero where the amplifier's range does not end.
+        """
         if self.recorded is None:
             return float(np.std(self.noise * rng.normal(size=_REPEATS), ddof=1))
-        return float(np.std(rng.choice(self.recorded - self.truth, _REPEATS, replace=False), ddof=1))
+        away = self.recorded - self.truth
+        return float(np.std(rng.choice(away[away != 0.0], _REPEATS, replace=False), ddof=1))
 
     def measured(self, normal: Floats) -> Floats:
         """What measurements of all candidates bring [..., N], from standard normal numbers of that shape."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agents.bayesian.candidate_posterior import CandidatePosterior, NoiseFactors
 from agents.bayesian.candidate_search import CandidateSearch, Initial, highest_of, open_rows
-from agents.bayesian.checked import must_be_one_of
+from agents.bayesian.checked import must_be_one_of, must_be_told
 from agents.bayesian.features import Kind, features
 from agents.bayesian.hyperparameters import (
     NOISE,
@@ -52,9 +52,9 @@ class GaussianProcess(CandidateSearch):
 
     Every `refit_every` steps the hyper-parameters are fitted anew, from the prior medians or from the last fit. Values
     that are NaN or not accepted are not learned from. Pending decisions are taken to bring what the model expects: the
-    mean stays, the variance around them shrinks, and they are not chosen again. The improvement is over the highest posterior mean
-    of the measured candidates, which noise moves less than the highest value. `acquisition` among the figures is in
-    units of the standardised values.
+    mean stays, the variance around them shrinks, and they are not chosen again. The improvement is over the highest
+    posterior mean of the measured candidates, which noise moves less than the highest value. `acquisition` among the
+    figures is in units of the standardised values.
 
     deadline_s holds for the fit: one that does not end in time is dropped for this decision, which then uses the last
     hyper-parameters, says so and carries the figure `fallback` = 1; `tell` makes up for it. Only such a decision
@@ -96,6 +96,7 @@ class GaussianProcess(CandidateSearch):
         must_be_one_of("acquisition", acquisition, Choice)
         must_be_one_of("cost_aware", cost_aware, Unit)
         must_be_one_of("noise", noise, Noise)
+        must_be_told(noise_std)
         if level is not None and acquisition != "level_set":
             raise ValueError(f"level={level:g} is for acquisition=level_set, not for {acquisition}")
         if acquisition not in DIVISIBLE and (feasibility or cost_aware != "none"):

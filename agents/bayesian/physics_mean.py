@@ -12,7 +12,7 @@ import numpy as np
 from agents.baselines.sobol import sobol_point
 from agents.bayesian.acquisition import Acquisition
 from agents.bayesian.candidate_search import drawn_to_test, least_alike
-from agents.bayesian.checked import must_be_one_of, must_have_a_centre
+from agents.bayesian.checked import must_be_one_of, must_be_told, must_have_a_centre
 from agents.bayesian.coordinates import Coordinates, places_of_law
 from agents.bayesian.features import Kind, features
 from agents.bayesian.hyperparameters import known_noise
@@ -70,6 +70,7 @@ class PhysicsGaussianProcess(Remembering):
         must_be_one_of("features", features, Kind)
         must_be_one_of("coordinates", coordinates, Coordinates)
         must_have_a_centre(patch_pixels)
+        must_be_told(noise_std)
         if min(components, seeds - 1, refit_every, test_points, doubt_every + 1) < 1 or beta < 0:
             raise ValueError(
                 "components, refit_every and test_points start at 1, seeds at 2, beta and doubt_every at 0"

@@ -129,7 +129,7 @@ class LearningHops(Remembering):
     def restore(self, state: dict[str, Any]) -> None:
         """The belief is learned again from the dwells in the state: the same numbers, bit for bit."""
         super().restore(state)
-        if "seen" not in state:
+        if not {"glare_nm", "seen"} <= state.keys():
             raise AgentError("this state is of an older version of the planner of hops: start anew")
         own = ("between", "delay", "glare_nm", "seen")
         self.between, self.delay, self.glare_nm, self.seen = (np.array(state[name], dtype=np.float64) for name in own)
