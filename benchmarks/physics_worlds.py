@@ -37,8 +37,9 @@ class World:
     recorded: Floats | None = None
 
     def repeated(self, rng: np.random.Generator) -> float:
-        """What ten repeats at one place say of the noise; of a recording, ten of its differences from the truth, none of
-        which is zero where the amplifier's range does not end.
+        """What ten repeats at one place say of the noise; of a recording, ten of its differences from the truth.
+
+        None of these is zero where the amplifier's range does not end.
         """
         if self.recorded is None:
             return float(np.std(self.noise * rng.normal(size=_REPEATS), ddof=1))

@@ -18,7 +18,7 @@ from agents.bayesian.kernel import SignalKernel
 if TYPE_CHECKING:
     import torch
 
-_CHUNK = 4096
+_CHUNK = 1024
 """Candidates that are worked on at a time: what belongs to them stays in the processor's cache."""
 
 

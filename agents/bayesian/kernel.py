@@ -45,7 +45,8 @@ def _distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def matern(distance: torch.Tensor) -> torch.Tensor:
     """Matern 5/2 correlation of distances sqrt(5) r, any shape (Rasmussen and Williams 2006, eq. 4.17)."""
-    return (1.0 + distance + distance.square() / 3.0) * (-distance).exp()
+    faded = distance.neg().exp_()
+    return distance.square().div_(3.0).add_(distance).add_(1.0).mul_(faded)
 
 
 def matern_slope(distance: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from agents.bayesian.acquisition import log_expected_improvement, upper_confidence_bound
 from agents.bayesian.candidate_posterior import CandidatePosterior
 from agents.bayesian.fitting import LogPosterior, fit
-from agents.bayesian.hyperparameters import Hyperparameters, prior_medians
+from agents.bayesian.hyperparameters import Hyperparameters, known_noise_variance, prior_medians
 from agents.bayesian.kernel import SignalKernel
 from agents.bayesian.quick_model import quick_model
 from agents.bayesian.surrogate import build, location_and_scale, one_thread, standardised
@@ -278,3 +278,38 @@ def test_one_thread_holds_inside_only() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_fit_that_starts_from_the_last_one_ends_where_a_fresh_one_does_and_sooner(monkeypatch) -> None:
+    inputs, values = data(3, 120)
+    targets, asked, plain = standardised(values), [0], LogPosterior.__call__
+
+    def counted(self: LogPosterior, unknowns: NDArray[np.float64]) -> Any:
+        asked[0] += 1
+        return plain(self, unknowns)
+
+    monkeypatch.setattr(LogPosterior, "__call__", counted)
+    before = fit(inputs[:100], standardised(values[:100]), NAMES)
+    found, spent = [], []
+    absurd = Hyperparameters(np.full(3, 30.0), np.full(2, 1e-3), 50.0, 5.0)
+    for last in (None, before, absurd):
+        asked[0] = 0
+        found.append(fit(inputs, targets, NAMES, last=last))
+        spent.append(asked[0])
+    assert spent[1] < spent[0]
+    ends = [plain(LogPosterior(inputs, targets, NAMES), _unknowns(given))[0] for given in found]
+    assert ends == pytest.approx([ends[0]] * 3, abs=1e-5)
+    np.testing.assert_array_equal(found[0].lengthscales, found[2].lengthscales)  # the medians were the better start
+
+
+def test_a_noise_that_repeats_have_told_is_believed_against_few_values() -> None:
+    inputs, values = data(3, 8)
+    targets = standardised(values)
+    for std in (0.03, 0.3):
+        found = fit(inputs, targets, NAMES, noise=known_noise_variance(std))
+        assert found is not None
+        assert found.noise**0.5 == pytest.approx(std, rel=0.5)
+
+
+def _unknowns(given: Hyperparameters) -> NDArray[np.float64]:
+    return np.array([*np.log([*given.lengthscales, *given.outputscale, given.noise]), given.mean])

@@ -9,12 +9,16 @@ from agents.planning.hop_glare import NO_GLARE, carried_along, dimmed, seen_in_v
 from agents.planning.hop_plan import Beams, Clock, best, lost_per_s
 from agents.planning.hops import Situation
 from agents.planning.learning_hops import LearningHops
-from agents.protocol import AgentError, Problem
+from agents.protocol import AgentError, Problem, Transition
 from physics_priors.beam.hop import BOND_NM, HopLaw
 
 WAYS = BOND_NM * np.array([[1.0, 0.0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]])
 GAIN = np.array([1.0, -1.0, -1.0])
 THETA = np.array([[0.3, 0.85, HopLaw().width, 0.0, 0.0, 0.0, 0.0, 1e-3, 1e-2, 0.0]])
+
+
+def told(target_bonds: np.ndarray, seconds: float, moved: bool) -> dict[str, np.ndarray]:
+    return {"neighbours": np.ravel(WAYS) / 0.2, "target": target_bonds, "last": np.array([seconds, float(moved)])}
 
 
 def test_room_is_what_is_left_of_the_field() -> None:
@@ -79,6 +83,39 @@ def test_silicon_is_lost_as_often_as_three_hops_fall_into_a_dwell() -> None:
 def test_a_state_without_bright_places_is_refused() -> None:
     agent = LearningHops(particles=90)
     agent.begin(Problem(-np.ones(3), np.ones(3), "minimise", "distance to the target", "bonds"), 0)
-    older = {name: value for name, value in agent.state().items() if name != "glare_nm"}
-    with pytest.raises(AgentError, match="older version"):
-        agent.restore(older)
+    for what in ("glare_nm", "seen"):
+        older = {name: value for name, value in agent.state().items() if name != what}
+        with pytest.raises(AgentError, match="older version"):
+            agent.restore(older)
+
+
+def test_a_place_that_loses_ground_is_no_better_for_being_bright() -> None:
+    clock = Clock(np.array([1.5, 15.0]), 1.5, True)
+    away = -np.ones(3)
+    plain = best(Situation(WAYS, 3.0 * WAYS[0], 0.2), away, np.zeros(3), THETA, clock)
+    everywhere = np.concatenate([np.outer(np.linspace(0.2, 1.3, 40), way) for way in WAYS] * 2)
+    dazzled = Situation(WAYS, 3.0 * WAYS[0], 0.2, glare_nm=everywhere)
+    assert best(dazzled, away, np.zeros(3), THETA, clock).bonds_per_s <= plain.bonds_per_s < 0.0
+
+
+def test_dwells_are_shorter_where_the_trace_did_not_end_them() -> None:
+    dwells_s = np.geomspace(0.15, 15.0, 6)
+    theta = THETA.copy()
+    theta[0, 0] = 0.3
+    now = Situation(WAYS, 3.0 * WAYS[0], 0.2)
+    plans = [best(now, GAIN, np.zeros(3), theta, Clock(dwells_s, 1.5, True, seen=seen)) for seen in (1.0, 0.5)]
+    assert plans[1].dwell < plans[0].dwell
+
+
+def test_a_planner_learns_whether_the_trace_ends_dwells() -> None:
+    agent = LearningHops(particles=90)
+    agent.begin(Problem(-np.ones(3), np.ones(3), "minimise", "distance to the target", "bonds"), 0)
+    for step, (stamped, expected) in enumerate(((True, [6.0, 0.25]), (False, [6.0, 1.25]))):
+        target = np.array([3.0, 0.0])
+        decision = agent.act(told(target, 0.0, False))
+        beam = np.array([decision.figures["x_nm"], decision.figures["y_nm"]])
+        under = int(np.argmin(np.hypot(*(WAYS - beam).T)))
+        seconds = (0.5 if stamped else 1.0) * decision.figures["longest_s"]
+        after = told(target - WAYS[under] / BOND_NM, seconds, True)
+        agent.tell(Transition(step, decision, 2.0, np.ones(step + 1, bool), 0.0, after, seconds=seconds))
+        assert agent.seen.tolist() == expected

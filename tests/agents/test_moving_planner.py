@@ -293,3 +293,17 @@ def test_a_range_of_dwells_that_is_not_the_tasks_is_refused() -> None:
     after = observation([3.0, 0.0], 15.0, False)
     with pytest.raises(AgentError, match="set the agent's shortest_s"):
         agent.tell(Transition(0, decision, 3.0, np.ones(1, bool), 0.0, after, seconds=15.0))
+
+
+def test_an_account_that_died_out_comes_back_when_the_data_speak_for_it() -> None:
+    found = HopBelief(accounts(0.7), 90, 0)
+    found.kind[:] = 0  # as if early data had left the published law alone
+    found.z[:, 0], found.shape = 0.0, found._shapes(found.kind, found.z)
+    found.log_weight = found._rate_prior(found.kind)
+    for number in range(60):  # hops to the neighbour under a beam at 0.4 bonds, many in vain at the published 0.85
+        way = WAYS[number % 3]
+        found.learn(Dwell(0.4 * way, WAYS, 1.0, number % 3, True))
+        found.learn(Dwell(0.85 * way, WAYS, 15.0, STAYED, False))
+    assert found.probability(1) + found.probability(2) > 0.95
+    aims = found.draws((np.arange(100) + 0.5) / 100)[:, 1]
+    assert 0.3 < np.median(aims) < 0.5

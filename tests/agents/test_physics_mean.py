@@ -171,3 +171,33 @@ def test_laws_in_closed_form():
     assert sharp[2] < 1e-12
     half = PulseSwitching().mean(np.array([[3.0, 0.5, 0.4, 0.0]]), np.array([[3.5, -2.0]]))
     assert half[0, 0] == pytest.approx(0.5)
+
+
+def test_intervals_hold_as_many_new_measurements_as_they_say():
+    rng, within = np.random.default_rng(5), []
+    for seed in range(12):
+        agent, _ = played(RIGHT, seed=seed, acquisition="integrated_variance", noise_std=0.1)
+        low, high = agent.interval(0.8)
+        fresh = RIGHT + 0.1 * rng.normal(size=len(RIGHT))
+        within.append(np.mean((low < fresh) & (fresh < high)))
+    assert 0.7 < np.mean(within) < 0.9
+    wide, mirrored = agent.interval(0.95), PhysicsGaussianProcess(LAW, seeds=3)
+    assert (wide[0] < low).all()
+    assert (wide[1] > high).all()
+    mirrored.begin(Problem(V.min(0), V.max(0), "minimise", "log J", "decades", candidates=V), 0)
+    assert mirrored.interval() is None
+    with pytest.raises(ValueError, match="level is a probability"):
+        agent.interval(1.0)
+
+
+def test_intervals_of_what_is_minimised_are_the_right_way_round():
+    agent, _ = played(RIGHT, objective="minimise")
+    low, high = agent.interval()
+    assert (low < agent.predict().mean).all()
+    assert (agent.predict().mean < high).all()
+
+
+@pytest.mark.parametrize("noise_std", [0.0, -1.0, np.nan])
+def test_a_noise_that_is_none_is_refused(noise_std):
+    with pytest.raises(ValueError, match="noise_std is above 0"):
+        PhysicsGaussianProcess(LAW, noise_std=noise_std)

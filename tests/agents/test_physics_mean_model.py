@@ -7,6 +7,7 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
+from agents.bayesian.hyperparameters import known_noise
 from agents.bayesian.physics_mean_belief import Belief, Members, Mixture, draws_for
 from agents.bayesian.physics_mean_hypothesis import Hypothesis, MeanFunction, Space, unit_of
 from agents.bayesian.physics_mean_sampling import LateError, after, before_any_value
@@ -196,3 +197,26 @@ def test_units_are_the_laws_unless_values_say_otherwise():
 def test_fewer_draws_predict_where_many_would_take_long():
     assert draws_for(16, 200) == 64
     assert draws_for(200, 20_000) == 8
+
+
+def test_quantiles_are_those_of_the_mixture_and_not_of_a_gaussian():
+    """Two hypotheses that disagree: half of the measurements come from each."""
+    rows, values = data(5)
+    one, other = hypothesis(location=0.0), hypothesis(None, location=5.0)
+    members = [Members(h, drawn(h, 4, seed), 0.5, rows, values) for seed, h in enumerate((one, other))]
+    mixture, places, levels = Mixture(members), EVERYWHERE[::20], np.array([0.05, 0.5, 0.95])
+    found = mixture.quantiles(places, levels)
+    mean, variance, weights = mixture.parts(places)
+    spread = np.sqrt(variance + np.concatenate([m.noise for m in members])[:, None])
+    rng = np.random.default_rng(0)
+    which = rng.choice(len(weights), 200_000, p=weights)
+    played = mean[which] + spread[which] * rng.normal(size=(len(which), len(places)))
+    for level, row in zip(levels, found, strict=True):
+        np.testing.assert_allclose((played < row).mean(0), level, atol=0.004)
+
+
+def test_noise_that_repeats_have_told_is_believed():
+    told = Hypothesis(None, Space(UNIT, NAMES, 0.0, 2.0, known_noise(0.05)))
+    noise = np.sqrt(told.process(drawn(told, 4000))[2])
+    assert np.median(noise) == pytest.approx(0.1, rel=0.05)
+    assert np.std(np.log(noise)) == pytest.approx(0.25, rel=0.1)

@@ -49,3 +49,15 @@ def test_a_ratio_of_regrets_has_bounds_around_it():
     assert found["ratio_low"] < found["ratio"] < found["ratio_high"]
     assert found["ratio"] == pytest.approx(0.5, abs=0.05)
     assert found["ratio_high"] - found["ratio_low"] < 0.1
+
+
+def test_repeats_tell_the_noise_to_a_quarter(data_folder, monkeypatch):
+    monkeypatch.setenv("PROBEWRIGHT_DATA", str(data_folder))
+    made, recorded = (
+        switching("matched", np.random.default_rng(0)),
+        conduction("misspecified", np.random.default_rng(3)),
+    )
+    told = [made.repeated(np.random.default_rng(seed)) for seed in range(400)]
+    assert np.mean(told) == pytest.approx(made.noise, rel=0.05)
+    assert np.std(told) / made.noise == pytest.approx(0.24, abs=0.03)
+    assert min(recorded.repeated(np.random.default_rng(seed)) for seed in range(100)) > 0.0
