@@ -65,7 +65,8 @@ class PhysicsGaussianProcess(Remembering):
     ) -> None:
         """`noise_std` is the standard deviation of a measurement, in the value's unit, where repeats have told it.
 
-        Raises ValueError on an unknown word, a number out of its bounds, or a trust that leaves nothing to learn."""
+        Raises ValueError on an unknown word, a number out of its bounds, or a trust that leaves nothing to learn.
+        """
         must_be_one_of("acquisition", acquisition, Acquisition)
         must_be_one_of("features", features, Kind)
         must_be_one_of("coordinates", coordinates, Coordinates)

@@ -4,8 +4,9 @@ Given aim, width, offset, lean, and how often silicon becomes fourfold and three
 chain of two states (`hop_chain`) whose likelihood has a closed form: also for a hop of which only its having been is
 known, and for dwells in vain, which may be due to silicon that is fourfold. So the largest rate lives on nodes that
 are even in its logarithm, where all of it is exact and a prior may have any form; where silicon is always threefold the
-posterior is the gamma distribution of a Poisson process. When few particles carry the posterior they are resampled and
-moved against all data (N. Chopin, Biometrika 89, 539, 2002). Random numbers depend on the seed and the number of
+posterior is the gamma distribution of a Poisson process. When few particles carry the posterior, and every so many
+dwells, they are resampled and moved against all data (N. Chopin, Biometrika 89, 539, 2002), also to fresh draws of the
+prior. Random numbers depend on the seed and the number of
 dwells only.
 """
 
