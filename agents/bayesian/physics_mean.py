@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -24,10 +25,11 @@ from agents.options import Options
 from agents.protocol import AgentError, Decision, Observation, Prediction, Problem
 from agents.remembering import Remembering
 from physics_priors.bounds import Bounds
-from physics_priors.laws.law import Law
+from physics_priors.laws import Law, Pair
 
 _LEAST_SHARE = 0.01
 """A law with less say is set aside, and the decision is that of the plain Gaussian process."""
+_NO_SHARE = 1e-6
 _CHUNK = 2048
 """Candidates that are worked on at a time."""
 
@@ -37,13 +39,17 @@ class PhysicsGaussianProcess(Remembering):
 
     All that is unknown is sampled, and the two are averaged by their evidence (`trust` is the law's probability
     beforehand): a law that predicts worse than none loses its say, and below one percent is set aside, which the
-    decision then says (figure `prior_set_aside`). Each decision names the law's say (`prior_share`) and what it alone
-    predicts (`prior_mean`). Every `doubt_every`-th choice is where a measurement takes most variance off the map
-    of the plain process, whatever the law's say (figure `doubting`; 0: none): values from where the law would never
-    look are what can prove it wrong. `coordinates` says
-    what the law takes for x: the action as it is, or the position [nm]. Until there are `seeds` values the points are
-    Sobol's. Parameters are inferred anew at every `refit_every`-th step; later values are conditioned on. Where that
-    misses deadline_s, the point is the one farthest from those measured, and the decision says so.
+    decision then says (figure `prior_set_aside`). With the probability `second`, a law that holds has another of its
+    kind beside it (a mode, a phase): where one was found, the other may lie wherever nothing was measured yet, and is
+    looked for there (its say: `second_share`). In the choice of where to measure the plain process has a say of at
+    least `doubt`, however well the law predicts (figure `say_in_choice`: what is left to the law), and every
+    `doubt_every`-th choice is where a measurement takes most variance off the map of the plain process alone (figure
+    `doubting`; 0: none): values from where the law would never look are what can prove it wrong, and once the law's
+    own optimum is known there is more to win there. Each decision names the law's say (`prior_share`) and what it
+    alone predicts (`prior_mean`). `coordinates` says what the law takes for x: the action as it is, or the position
+    [nm]. Until there are `seeds` values the points are Sobol's. Parameters are inferred anew at every `refit_every`-th
+    step; later values are conditioned on. Where that misses deadline_s, the point is the one farthest from those
+    measured, and the decision says so.
     Costs grow with the cube of the values told: meant for up to two hundred, among up to 20000 candidates.
     """
 
@@ -60,8 +66,10 @@ class PhysicsGaussianProcess(Remembering):
         seeds: Annotated[int, Bounds("values", 2, 10_000)] = 5,
         refit_every: Annotated[int, Bounds("steps", 1, 10_000)] = 1,
         test_points: Annotated[int, Bounds("candidates", 1, 4096)] = 256,
-        doubt_every: Annotated[int, Bounds("steps", 0, 10_000)] = 3,
+        doubt_every: Annotated[int, Bounds("steps", 0, 10_000)] = 5,
+        doubt: Annotated[float, Bounds("", 0.0, 0.999)] = 0.4,
         noise_std: Annotated[float, Bounds("", 0.0, open_low=True)] | None = None,
+        second: Annotated[float, Bounds("", 0.0, 0.999)] = 0.5,
     ) -> None:
         """`noise_std` is the standard deviation of a measurement, in the value's unit, where repeats have told it.
 
@@ -78,10 +86,14 @@ class PhysicsGaussianProcess(Remembering):
             )
         if not 0.0 < trust < 1.0:
             raise ValueError(f"trust is a probability above 0 and below 1, got {trust!r}")
+        for name, share in (("second", second), ("doubt", doubt)):
+            if not 0.0 <= share < 1.0:
+                raise ValueError(f"{name} is a probability from 0 to below 1, got {share!r}")
         self.prior, self.coordinates, self.trust, self.acquisition = prior, coordinates, trust, acquisition
+        self.second = second
         self.features, self.patch_pixels, self.components = features, patch_pixels, components
         self.beta, self.seeds, self.refit_every, self.test_points = beta, seeds, refit_every, test_points
-        self.doubt_every, self.noise_std = doubt_every, noise_std
+        self.doubt_every, self.doubt, self.noise_std = doubt_every, doubt, noise_std
 
     def begin(self, problem: Problem, seed: int) -> None:
         super().begin(problem, seed)
@@ -90,6 +102,7 @@ class PhysicsGaussianProcess(Remembering):
         self._features = features(problem, self.options, self.features, self.patch_pixels, self.components)
         self._sign = -1.0 if problem.objective == "minimise" else 1.0
         self._mean = MeanFunction(self.prior, x, self._sign)
+        self._pair = MeanFunction(Pair(self.prior), x, self._sign)
         missing = int(np.count_nonzero(~np.isfinite(self._mean.at(np.zeros((1, self._mean.count)), np.arange(len(x))))))
         if missing:
             raise AgentError(f"{self.prior.name!r} has no value at {missing} of {len(x)} candidates: check coordinates")
@@ -144,15 +157,20 @@ class PhysicsGaussianProcess(Remembering):
         return (low, high) if self._sign > 0 else (-high, -low)
 
     def beliefs(self) -> Mapping[str, Any]:
-        """The law's say, and names, means and 95 % intervals of its parameters."""
+        """The law's say, and names, means and 95 % intervals of its parameters: alone, and as one of two."""
         if not self._ready:
             return {}
         rivals = self._rivals()
-        draws = rivals[0].draws.even(1000, np.random.default_rng([self.seed, 0xB1]))
-        theta = self._mean.theta(draws[:, : self._mean.count])
-        said = {"parameters": list(self.prior.parameters.names), "mean": theta.mean(0)}
-        said["interval"] = np.quantile(theta, [0.025, 0.975], axis=0)
-        return {"prior": self.prior.name, "prior_share": rivals[0].share, self.prior.name: said}
+        of_law = {r.hypothesis.mean.law.name: self._said(r) for r in rivals if r.hypothesis.mean is not None}
+        return {"prior": self.prior.name, "prior_share": _share(rivals), **of_law}
+
+    def _said(self, rival: Rival) -> dict[str, Any]:
+        mean = rival.hypothesis.mean
+        assert mean is not None
+        draws = rival.draws.even(1000, np.random.default_rng([self.seed, 0xB1]))
+        theta = mean.theta(draws[:, : mean.count])
+        said = {"parameters": list(mean.law.parameters.names), "mean": theta.mean(0), "share": rival.share}
+        return {**said, "interval": np.quantile(theta, [0.025, 0.975], axis=0)}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
@@ -163,7 +181,7 @@ class PhysicsGaussianProcess(Remembering):
         return int(self.usable.sum()) >= self.seeds
 
     def _rivals(self, ends: float = math.inf) -> list[Rival]:
-        """The law and no law, inferred from what was told by the last step at which that is due.
+        """The law, two of its kind and no law, inferred from what was told by the last step at which that is due.
 
         A function of that and the seed: values are learned from one step at a time, again from the first one where
         some were rejected since.
@@ -191,22 +209,31 @@ class PhysicsGaussianProcess(Remembering):
         unit = unit_of(scale, self._expected)
         noise = NOISE if self.noise_std is None else known_noise(self.noise_std / unit)
         space = Space(self._features.inputs, self._features.names, location, unit, noise)
-        hypotheses = (Hypothesis(self._mean, space), Hypothesis(None, space))
-        return Belief(hypotheses, (self.trust, 1.0 - self.trust), self.seed)
+        means = (self._mean, self._pair, None)
+        before = (self.trust * (1.0 - self.second), self.trust * self.second, 1.0 - self.trust)
+        held = [(Hypothesis(mean, space), share) for mean, share in zip(means, before, strict=True) if share > 0.0]
+        return Belief([hypothesis for hypothesis, _ in held], [share for _, share in held], self.seed)
 
     def _learned_from(self, at: int) -> tuple[Rows, Floats]:
         """Candidates and values, turned so that the largest is wanted, of the first `at` told."""
         usable = self.usable[:at]
         return self.taken[:at][usable], self._sign * self.values[:at][usable]
 
-    def _mixture(self, rivals: Sequence[Rival], candidates: int, least: float = _LEAST_SHARE) -> Mixture:
-        """Of those that have anything to say, given all values; without the law where it has less say than `least`."""
+    def _mixture(self, rivals: Sequence[Rival], candidates: int) -> Mixture:
+        """Of those that have anything to say, given all values."""
         rows, values = self._learned_from(self.told)
-        kept = [r for r in rivals if r.share >= least or r.hypothesis.mean is None]
-        kept = [rival for rival in kept if rival.share > 1e-6 or len(kept) == 1]
+        aside = _share(rivals) < _LEAST_SHARE
+        kept = [r for r in rivals if r.share > _NO_SHARE and (r.hypothesis.mean is None or not aside)]
         total, rng = sum(rival.share for rival in kept), np.random.default_rng([self.seed, self.told, 0x1B])
         count = draws_for(len(rows), candidates)
         return Mixture([Members(r.hypothesis, r.draws.even(count, rng), r.share / total, rows, values) for r in kept])
+
+    def _doubted(self, rivals: Sequence[Rival], doubt: float) -> list[Rival]:
+        """The same, with no more say than 1 - `doubt` left to the law."""
+        share = _share(rivals)
+        left = min(share, 1.0 - doubt)
+        cut = left / share if share > 0.0 else 1.0
+        return [replace(r, share=1.0 - left if r.hypothesis.mean is None else cut * r.share) for r in rivals]
 
     def _late(self, free: Rows) -> Decision:
         """The open option farthest from those measured: what needs no model."""
@@ -219,25 +246,27 @@ class PhysicsGaussianProcess(Remembering):
         assert isinstance(self.options, Options)
         mixture = self._mixture(rivals, len(free)).ahead(ahead)
         doubting = self.doubt_every > 0 and (self.told + len(ahead)) % self.doubt_every == 0 and mixture.has_law
-        seeking = self._mixture(rivals, len(free), 2.0).ahead(ahead) if doubting else mixture
-        scores = self._scores(seeking, free, "integrated_variance" if doubting else self.acquisition)
+        doubted = self._doubted(rivals, 1.0 if doubting else self.doubt)
+        sought: Acquisition = "integrated_variance" if doubting else self.acquisition
+        scores = self._scores(self._mixture(doubted, len(free)).ahead(ahead), free, sought)
         row = int(np.argmax(scores))
         chosen = free[[row]]
         mean, variance = mixture.at(chosen)
-        predicted, spread, share = self._sign * float(mean[0]), float(variance[0]) ** 0.5, rivals[0].share
+        predicted, spread, share = self._sign * float(mean[0]), float(variance[0]) ** 0.5, _share(rivals)
         figures = {"mean": predicted, "std": spread, "acquisition": float(scores[row]), "prior_share": share}
         figures["noise"] = math.sqrt(mixture.noise)
         if mixture.has_law:
-            figures["prior_mean"] = self._sign * float(mixture.members[0].law_at(chosen)[0])
+            figures["prior_mean"] = self._sign * float(mixture.law_at(chosen)[0])
+            figures["second_share"] = _share(rivals, self._pair)
+            figures["say_in_choice"] = left = _share(doubted)
             say = f"{self.prior.name!r} has {share:.0%} of the say"
+            say += f", {left:.0%} in this choice" if left < share else ""
+            figures |= {"doubting": 1.0} if doubting else {}
         else:
             figures["prior_set_aside"] = 1.0
             say = f"{self.prior.name!r} predicts worse than no law and is set aside"
-        if doubting:
-            figures["doubting"] = 1.0
-            say += ", and none in this choice"
         unit = f" {self.problem.value_unit}" if self.problem.value_unit else ""
-        words = "integrated variance" if doubting else self.acquisition.replace("_", " ")
+        words = sought.replace("_", " ")
         reason = f"highest {words}: predicted {predicted:.3g} ± {spread:.2g}{unit}; {say}"
         return self.options.decide(int(chosen[0]), reason, figures)
 
@@ -261,6 +290,12 @@ class PhysicsGaussianProcess(Remembering):
 
         each, variances, weights = mixture.parts(free)
         return np.asarray(logsumexp(_log_improvement(each, variances, best, scale), b=weights[:, None], axis=0))
+
+
+def _share(rivals: Sequence[Rival], of: MeanFunction | None = None) -> float:
+    """The say of all that hold the law, or of one form of it."""
+    means = [(r.hypothesis.mean, r.share) for r in rivals]
+    return sum(share for mean, share in means if mean is not None and of in (None, mean))
 
 
 def _log_improvement(mean: Floats, variance: Floats, best: float, scale: float) -> Floats:

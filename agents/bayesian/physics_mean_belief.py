@@ -140,6 +140,11 @@ class Mixture:
         """Variance of a single measurement."""
         return float(sum(m.weights @ m.noise for m in self.members))
 
+    def law_at(self, rows: Rows) -> Floats:
+        """What the law says by itself [m], the mean of the draws that hold one."""
+        own = [member for member in self.members if member.has_law]
+        return np.asarray(sum(m.share * m.law_at(rows) for m in own) / sum(m.share for m in own))
+
     def at(self, rows: Rows) -> tuple[Floats, Floats]:
         """Mean and variance [m] without noise."""
         mean, variance, weights = self.parts(rows)

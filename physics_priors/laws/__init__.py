@@ -8,6 +8,7 @@ here, and name it as `_target_` in a YAML: `agent.prior={_target_: ...}`, or `la
 from physics_priors.laws.fading import FadingSignal
 from physics_priors.laws.law import Law
 from physics_priors.laws.order import IsingOrder
+from physics_priors.laws.pair import Pair
 from physics_priors.laws.piecewise import PiecewisePower
 from physics_priors.laws.pulse import PulseSwitching
 from physics_priors.laws.resonance import Resonance
@@ -17,6 +18,7 @@ __all__ = [
     "FadingSignal",
     "IsingOrder",
     "Law",
+    "Pair",
     "PiecewisePower",
     "PulseSwitching",
     "Resonance",
