@@ -18,6 +18,9 @@ from agents.reinforcement.physics import Physics
 
 Floats = NDArray[np.float64]
 FORMAT = 2
+SHIPPED = Path(__file__).with_name("shipped")
+"""Policies that come with the package: `probewright train training=NAME`, seed 0, wrote NAME.npz."""
+_SHIPPED = "shipped:"
 _REGISTRY = "sqlite:///{}/runs/mlflow.db"
 
 
@@ -107,8 +110,11 @@ class Policy:
 
 
 def load(where: str) -> Policy:
-    """The policy in a file, or in MLflow's registry as models:/NAME/VERSION; AgentError where it cannot be had."""
-    path = _registered(where) if where.startswith("models:/") else Path(where).expanduser()
+    """The policy in a file, in MLflow's registry (models:/NAME/VERSION) or of the package (shipped:NAME).
+
+    Raises AgentError where it cannot be had.
+    """
+    path = _path_of(where)
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -133,6 +139,17 @@ def _read(said: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Policy:
     physics = Physics(**said["physics"])
     network = float(said["clip"]), said["about"], said["between"], bool(said["squashed"])
     return Policy(signature, layers, arrays["mean"], arrays["std"], *network, physics)
+
+
+def _path_of(where: str) -> Path:
+    if where.startswith("models:/"):
+        return _registered(where)
+    if not where.startswith(_SHIPPED):
+        return Path(where).expanduser()
+    known = sorted(path.stem for path in SHIPPED.glob("*.npz"))
+    if where.removeprefix(_SHIPPED) not in known:
+        raise AgentError(f"no policy {where} comes with this version; there are {', '.join(known)}")
+    return SHIPPED / f"{where.removeprefix(_SHIPPED)}.npz"
 
 
 def _registered(where: str) -> Path:

@@ -14,9 +14,9 @@ from agents.reinforcement.policy import Policy, load
 class TrainedPolicy:
     """Takes the action that a policy finds most likely; it learns nothing any more.
 
-    `policy` is a file that `probewright train` wrote, or models:/NAME/VERSION in MLflow's registry (the one of
-    MLFLOW_TRACKING_URI, else that of the folder `runs`). A problem with other actions is refused when it begins, other
-    observations at the first decision.
+    `policy` is a file that `probewright train` wrote, models:/NAME/VERSION in MLflow's registry (the one of
+    MLFLOW_TRACKING_URI, else that of the folder `runs`), or shipped:NAME, which comes with the package. A problem with
+    other actions is refused when it begins, other observations at the first decision.
     """
 
     def __init__(self, policy: str = "") -> None:
@@ -26,7 +26,7 @@ class TrainedPolicy:
     @property
     def _policy(self) -> Policy:
         if self._loaded is None:
-            raise AgentError("no policy was named: give agent.policy=FILE, as `probewright train` wrote it")
+            raise AgentError("no policy was named: give agent.policy=FILE of `probewright train`, or shipped:NAME")
         return self._loaded
 
     def begin(self, problem: Problem, seed: int) -> None:
