@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -11,12 +14,12 @@ from numpy.typing import NDArray
 from agents.planning.greedy_hops import GreedyHops
 from agents.planning.learning_hops import LearningHops
 from benchmarks.hop_oracle import HopOracle
-from benchmarks.hop_scenarios import GOALS, Make, Tour, hops_of, samples, tour
+from benchmarks.hop_scenarios import GOALS, Make, Sample, Tour, hops_of, samples, tour
 from benchmarks.registry import Measured, figure
 
 Floats = NDArray[np.float64]
 SAMPLES: Final = 100
-_SEED: Final = 86_000
+_SEED: Final = 94_000
 _DRAWS: Final = 4000
 _POLICIES: Final[dict[str, Make]] = {
     "oracle": HopOracle,
@@ -94,9 +97,23 @@ def misspecified_ratio() -> Measured:
 
 @lru_cache(maxsize=3)
 def _played(scenario: str) -> dict[str, list[Tour]]:
-    """Every policy's tours, the oracle's first."""
-    worlds = samples(hops_of(scenario), SAMPLES, _SEED)
-    return {name: [tour(make, sample) for sample in worlds] for name, make in _POLICIES.items()}
+    """Every policy's tours, the oracle's first; a sample is one process's."""
+    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), multiprocessing.get_context("spawn")) as pool:
+        tours = list(pool.map(partial(_toured, scenario), range(SAMPLES), chunksize=2))
+    return {name: [found[name] for found in tours] for name in _POLICIES}
+
+
+def _toured(scenario: str, number: int) -> dict[str, Tour]:
+    """All policies on one sample."""
+    from agents.bayesian.surrogate import one_thread
+
+    with one_thread():
+        return {name: tour(make, _worlds(scenario)[number]) for name, make in _POLICIES.items()}
+
+
+@lru_cache(maxsize=1)
+def _worlds(scenario: str) -> list[Sample]:
+    return samples(hops_of(scenario), SAMPLES, _SEED)
 
 
 def _told(found: dict[str, list[Tour]]) -> dict[str, Any]:

@@ -35,7 +35,9 @@ _MOVES: Final = 3
 _FEW: Final = 0.03
 """Of the particles: renewed when only as many carry the posterior."""
 _LONG: Final = 50
-"""Dwells after which the particles are renewed at any rate: what has died out may have been right."""
+_LONGER: Final = 0.25
+"""Dwells after which the particles are renewed at any rate, or this part of all dwells: what has died out may have been
+right."""
 _SAME_NM: Final = 0.006
 """Dwells in vain whose beams are no farther apart are taken as one."""
 _UNSEEN: Final = 0.002
@@ -95,7 +97,7 @@ class HopBelief:
         self.log_weight = self.log_weight + gain
         of_shape = self._of_shape()
         few = 1.0 / np.square(of_shape).sum() < _FEW * len(of_shape)
-        if few or len(self.data) - self._renewed >= _LONG:
+        if few or len(self.data) - self._renewed >= max(_LONG, _LONGER * self._renewed):
             self._renew(of_shape)
 
     def draws(self, uniforms: Floats) -> Floats:

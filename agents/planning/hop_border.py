@@ -17,6 +17,13 @@ _WIDE_BONDS: Final = 2.2
 _TOLL: Final = 2.0
 """Bonds of progress that a hop gives up for every bond that it goes into that strip."""
 
+_NOTHING: Final = 0.05
+"""[bonds] what gains less than that is not worth a dwell."""
+_LEAST_NM: Final = 0.04
+"""As near to the border the dopant may go where there is no other way."""
+_INWARDS: Final = 0.3
+"""[bonds] what a hop away from the border gains where no hop gains anything."""
+
 
 def room_of(observation: Observation, extent_nm: tuple[float, float, float, float] | None) -> Floats:
     """How far the dopant is from the border [axis, side] in nm; infinite where the field is not known."""
@@ -29,9 +36,20 @@ def room_of(observation: Observation, extent_nm: tuple[float, float, float, floa
 
 
 def held_back(gain: Floats, neighbours_nm: Floats, room_nm: Floats) -> Floats:
-    """What hops to neighbours [k, 2] gain, with what they bring the dopant nearer to the border, or away from it."""
+    """What hops to neighbours [k, 2] gain, with what they bring the dopant nearer to the border, or away from it.
+
+    Where nothing would gain then, waiting would cost more than the border does: hops gain what they gain but those that
+    leave the field, and where none is left, the one that brings the dopant farthest from the border gains a little.
+    """
     after_nm = room_nm + np.stack([neighbours_nm, -neighbours_nm], axis=-1)
-    return np.asarray(gain + _toll(room_nm) - _toll(after_nm))
+    tolled = np.asarray(gain + _toll(room_nm) - _toll(after_nm))
+    if not len(gain) or tolled.max() > _NOTHING:
+        return tolled
+    left_nm = after_nm.min(axis=(-2, -1))
+    inside = np.where(left_nm > _LEAST_NM, gain, np.minimum(gain, -1.0) - 1.0)
+    if inside.max() <= 0.0:
+        inside[int(left_nm.argmax())] = _INWARDS
+    return np.asarray(inside)
 
 
 def _toll(room_nm: Floats) -> Floats:

@@ -109,7 +109,7 @@ def best(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Clock
     beams = Beams.at(places, now, theta, clock.watched)
     found = worth(beams, gain, risk, theta, clock).mean(0)
     found = np.where(found > 0.0, found * dimmed(places, now.glare_nm)[:, None], found)
-    found -= _LOST_BONDS * lost_per_s(beams, clock).mean(0)
+    found -= _LOST_BONDS * lost_per_s(beams, theta, clock).mean(0)
     place, dwell = np.unravel_index(int(np.argmax(found)), found.shape)
     return Plan(places[place], int(dwell), float(found[place, dwell]), int(towards[place]))
 
@@ -136,15 +136,19 @@ def worth(beams: Beams, gain: Floats, risk: Floats, theta: Floats, clock: Clock)
     return np.asarray(np.where(beams.steady[..., None], rate, np.minimum(rate, 0.0)))
 
 
-def lost_per_s(beams: Beams, clock: Clock) -> Floats:
+def lost_per_s(beams: Beams, theta: Floats, clock: Clock) -> Floats:
     """How often silicon runs out of sight [n, m, dwells]: it hops thrice in a dwell that the trace does not end.
 
-    The second and the third hop are taken to be as quick as the first one to anywhere.
+    The second and the third hop are taken to be as quick as the first one to anywhere; fourfold silicon has to become
+    threefold before.
     """
     total = beams.rates.sum(-1)
     unseen = total - np.where(beams.ends, clock.seen * beams.own, 0.0)
     hops = np.cbrt(unseen * np.square(total))[..., None] * clock.dwells_s
     thrice = 1.0 - np.exp(-hops) * (1.0 + hops + 0.5 * np.square(hops))
+    folded = theta[:, 9] > 0.5
+    unfold = theta[folded, 8, None] * beams.struck[folded].sum(-1)
+    thrice[folded] *= 1.0 - np.exp(-unfold[..., None] * clock.dwells_s)
     return np.asarray(thrice / (clock.dwells_s + clock.between_s))
 
 

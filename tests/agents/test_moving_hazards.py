@@ -32,9 +32,18 @@ def test_hops_towards_the_border_are_held_back_and_those_away_from_it_gain() -> 
     np.testing.assert_array_equal(far, GAIN)
     np.testing.assert_array_equal(held_back(GAIN, WAYS, NO_BORDER), GAIN)
     at_the_right = np.array([[5.0, 1.5 * BOND_NM], [5.0, 5.0]])
-    near = held_back(GAIN, WAYS, at_the_right)
+    gain = np.array([1.0, 1.0, -1.0])
+    near = held_back(gain, WAYS, at_the_right)
     assert near[0] == pytest.approx(1.0 - 2.0)
-    assert (near[1:] > GAIN[1:]).all()
+    assert (near[1:] > gain[1:]).all()
+
+
+def test_where_the_only_way_is_along_the_border_a_planner_does_not_wait() -> None:
+    at_the_right = np.array([[5.0, 1.5 * BOND_NM], [5.0, 5.0]])
+    np.testing.assert_array_equal(held_back(GAIN, WAYS, at_the_right), GAIN)
+    leaving = held_back(GAIN, WAYS, np.array([[5.0, 1.1 * BOND_NM], [5.0, 5.0]]))
+    assert leaving[0] == -2.0
+    assert sorted(leaving[1:]) == [-1.0, 0.3]  # inwards, since there is nothing else
 
 
 def test_the_best_place_near_the_border_is_not_towards_it() -> None:
@@ -42,7 +51,9 @@ def test_the_best_place_near_the_border_is_not_towards_it() -> None:
     room = np.array([[5.0, BOND_NM], [5.0, 5.0]])
     now = Situation(WAYS, 3.0 * WAYS[0], 0.2)
     assert best(now, GAIN, np.zeros(3), THETA, clock).towards == 0
-    assert best(now, held_back(GAIN, WAYS, room), np.zeros(3), THETA, clock).towards != 0
+    inwards = best(now, held_back(GAIN, WAYS, room), np.zeros(3), THETA, clock)
+    assert inwards.towards != 0
+    assert inwards.bonds_per_s > 0.0
 
 
 def test_a_place_is_too_bright_when_the_trace_ended_two_dwells_there() -> None:
@@ -75,9 +86,12 @@ def test_silicon_is_lost_as_often_as_three_hops_fall_into_a_dwell() -> None:
     theta[0, 1] = 0.0  # the same to all neighbours, with the beam on the silicon
     theta[0, 0] = 0.1
     beams = Beams.at(np.zeros((1, 2)), Situation(WAYS, 3.0 * WAYS[0], 0.2), theta, clock.watched)
-    found = lost_per_s(beams, clock)[0, 0]
+    found = lost_per_s(beams, theta, clock)[0, 0]
     expected = poisson.sf(2, 0.3 * clock.dwells_s) / (clock.dwells_s + 1.5)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+    theta[0, 9] = 1.0  # fourfold silicon has to become threefold first
+    unfolded = 1.0 - np.exp(-1e-2 * beams.struck.sum() * clock.dwells_s)
+    np.testing.assert_allclose(lost_per_s(beams, theta, clock)[0, 0], unfolded * expected, rtol=1e-6)
 
 
 def test_a_state_without_bright_places_is_refused() -> None:
