@@ -76,6 +76,8 @@ class Transition:
     electrons: float = 0.0
     also: float = math.nan
     """The second number, where the task reads two; it stands or falls with the value."""
+    before: Observation = field(default_factory=dict)
+    """What was seen when it was decided; empty where the teller does not say."""
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,12 @@ def episode(
         decision, number = agent.act(observation), number + 1
         if before is not None:
             before(decision)
-        observation, reward, terminated, truncated, info = env.step(decision.action)
+        seen, (observation, reward, terminated, truncated, info) = observation, env.step(decision.action)
         value = float(info.get("value", np.nan))
         cost = {name: float(info[name]) for name in ("seconds", "electrons")}
-        told = Transition(number, decision, value, env.accepted, float(reward), observation, terminated, **cost)
+        told = Transition(
+            number, decision, value, env.accepted, float(reward), observation, terminated, **cost, before=seen
+        )
         agent.tell(told)
         yield Turn(decision, told, info)
         if terminated or truncated:

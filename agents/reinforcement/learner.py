@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from agents.reinforcement.lstm import Lstm
 from agents.reinforcement.physics import Physics
 from agents.reinforcement.policy import Policy, Signature
 
@@ -22,6 +23,7 @@ class Learner:
     """
 
     name: ClassVar[str]
+    network: ClassVar[str] = "MlpPolicy"
     masks: ClassVar[bool] = False
     between: ClassVar[Literal["tanh", "relu"]] = "tanh"
     squashed: ClassVar[bool] = False
@@ -39,8 +41,12 @@ class Learner:
         raise NotImplementedError
 
     def linear(self, network: Any) -> list[Any]:
-        """The modules, in order, from observations to the most likely output."""
+        """The modules, in order, from observations (or from the memory) to the most likely output."""
         raise NotImplementedError
+
+    def memory(self, network: Any) -> Lstm | None:
+        """What stands between observations and the modules of `linear`; None where nothing is remembered."""
+        return None
 
     def begin(self, environments: Any, seed: int) -> None:
         import torch
@@ -48,7 +54,7 @@ class Learner:
         torch.set_num_threads(1)
         own = self.arguments(environments)
         made = self.algorithm()
-        self._model = made("MlpPolicy", self._standardised(environments), seed=seed, device="cpu", **own)
+        self._model = made(self.network, self._standardised(environments), seed=seed, device="cpu", **own)
 
     def restore(self, environments: Any, folder: Path) -> None:
         import torch
@@ -78,11 +84,12 @@ class Learner:
 
         running = self._model.get_env().obs_rms
         found = [layer for layer in self.linear(self._model.policy) if isinstance(layer, torch.nn.Linear)]
-        layers = tuple((_numbers(layer.weight), _numbers(layer.bias)) for layer in found)
+        layers = tuple((numbers(layer.weight), numbers(layer.bias)) for layer in found)
         std = np.sqrt(running.var + 1e-8)
         said = {"algorithm": self.name, "steps": self.steps, **about}
         network = _CLIP, said, self.between, self.squashed
-        return Policy(signature, layers, np.array(running.mean), std, *network, physics)
+        memory = self.memory(self._model.policy)
+        return Policy(signature, layers, np.array(running.mean), std, *network, physics, memory)
 
     def save(self, folder: Path) -> None:
         import torch
@@ -102,5 +109,6 @@ class Learner:
         return VecNormalize(environments, gamma=self.gamma, clip_obs=_CLIP)
 
 
-def _numbers(parameter: Any) -> Any:
+def numbers(parameter: Any) -> Any:
+    """A parameter of torch as an array."""
     return parameter.detach().numpy().astype(np.float64)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.protocol import AgentError
+from agents.reinforcement.lstm import Lstm, Memory
 from agents.reinforcement.physics import Physics
 
 Floats = NDArray[np.float64]
 FORMAT = 2
+"""One more where the policy has a memory."""
 SHIPPED = Path(__file__).with_name("shipped")
 """Policies that come with the package: `probewright train training=NAME`, seed 0, wrote NAME.npz."""
 _SHIPPED = "shipped:"
@@ -67,10 +69,27 @@ class Policy:
     between: Literal["tanh", "relu"] = "tanh"
     squashed: bool = False
     physics: Physics = field(default_factory=Physics)
+    lstm: Lstm | None = None
+    """A memory between observations and layers."""
 
     def act(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        """The most likely action [B, d] (or [B] choices) for observations by name, each [B, ...]."""
+        """The most likely action [B, d] (or [B] choices) for observations by name, each [B, ...].
+
+        AgentError where the policy has a memory: then `step` wants it.
+        """
+        if self.lstm is not None:
+            raise AgentError("this policy remembers what it saw: act by step(observation, memory)")
+        return self.step(observation, None)[0]
+
+    def step(
+        self, observation: Mapping[str, NDArray[Any]], memory: Memory | None
+    ) -> tuple[NDArray[Any], Memory | None]:
+        """Actions, and the memory for the next step; None is that of a beginning, and of policies without any."""
         values = np.clip((self.signature.flat(observation) - self.mean) / self.std, -self.clip, self.clip)
+        after = self.lstm.step(values, memory or self.lstm.fresh(len(values))) if self.lstm else None
+        return self._head(observation, values if after is None else after.hidden), after
+
+    def _head(self, observation: Mapping[str, NDArray[Any]], values: Floats) -> NDArray[Any]:
         for weight, bias in self.layers[:-1]:
             values = values @ weight.T + bias
             values = np.tanh(values) if self.between == "tanh" else np.maximum(values, 0.0)
@@ -94,6 +113,8 @@ class Policy:
         arrays: dict[str, Any] = {"mean": self.mean, "std": self.std}
         for number, (weight, bias) in enumerate(self.layers):
             arrays |= {f"weight_{number}": weight, f"bias_{number}": bias}
+        if self.lstm is not None:
+            arrays |= {f"lstm_{name}": values for name, values in vars(self.lstm).items()}
         signature = {
             "observation": [[name, list(shape)] for name, shape in self.signature.observation],
             "low": list(self.signature.low),
@@ -101,7 +122,12 @@ class Policy:
             "choices": self.signature.choices,
         }
         network = {"clip": self.clip, "between": self.between, "squashed": self.squashed}
-        said = {"format": FORMAT, "signature": signature, **network, "physics": asdict(self.physics)}
+        said = {
+            "format": FORMAT if self.lstm is None else FORMAT + 1,
+            "signature": signature,
+            **network,
+            "physics": asdict(self.physics),
+        }
         said["about"] = dict(self.about)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         with temporary.open("wb") as file:
@@ -125,8 +151,10 @@ def load(where: str) -> Policy:
         raise AgentError(
             f"{where} is no policy of ours: a policy is a .npz of numbers, and nothing is unpickled ({error})"
         ) from None
-    if said.get("format") != FORMAT:
-        raise AgentError(f"{where} is a policy of format {said.get('format')}, this version reads {FORMAT}")
+    if said.get("format") not in (FORMAT, FORMAT + 1):
+        raise AgentError(
+            f"{where} is a policy of format {said.get('format')}, this version reads {FORMAT} and {FORMAT + 1}"
+        )
     return _read(said, arrays)
 
 
@@ -138,7 +166,8 @@ def _read(said: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Policy:
     layers = tuple((arrays[f"weight_{i}"], arrays[f"bias_{i}"]) for i in range(count))
     physics = Physics(**said["physics"])
     network = float(said["clip"]), said["about"], said["between"], bool(said["squashed"])
-    return Policy(signature, layers, arrays["mean"], arrays["std"], *network, physics)
+    lstm = Lstm(*(arrays[f"lstm_{f.name}"] for f in fields(Lstm))) if "lstm_into" in arrays else None
+    return Policy(signature, layers, arrays["mean"], arrays["std"], *network, physics, lstm)
 
 
 def _path_of(where: str) -> Path:

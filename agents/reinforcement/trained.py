@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.protocol import AgentError, Decision, Observation, Problem, Transition
+from agents.reinforcement.lstm import Memory
 from agents.reinforcement.policy import Policy, load
 
 
 class TrainedPolicy:
-    """Takes the action that a policy finds most likely; it learns nothing any more.
+    """Takes the action that a policy finds most likely; it learns nothing any more, but some remember what they saw.
 
     `policy` is a file that `probewright train` wrote, models:/NAME/VERSION in MLflow's registry (the one of
     MLFLOW_TRACKING_URI, else that of the folder `runs`), or shipped:NAME, which comes with the package. A problem with
@@ -38,25 +40,37 @@ class TrainedPolicy:
                 f"this task has {_said(*offered)}"
             )
         self._told = 0
+        self._memory: Memory | None = None
 
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
     ) -> Decision:
-        batch = {name: np.asarray(values)[None] for name, values in observation.items()}
         about = self._policy.about
         reason = f"policy of {about.get('algorithm', 'a trainer')}, trained for {about.get('steps', '?')} steps"
-        return Decision(self._policy.act(batch)[0], reason)
+        return Decision(self._step(observation)[0][0], reason)
 
     def tell(self, transition: Transition) -> None:
+        """Remember what was seen before, where the policy has a memory; AgentError where it was not told."""
         self._told += 1
+        if self._policy.lstm is None:
+            return
+        if not transition.before:
+            raise AgentError(f"{self.where} remembers what it saw, and was not told it: Transition.before is empty")
+        self._memory = self._step(transition.before)[1]
 
     def state(self) -> dict[str, Any]:
-        return {"agent": type(self).__name__, "told": self._told}
+        known = {} if self._memory is None else {name: array.copy() for name, array in vars(self._memory).items()}
+        return {"agent": type(self).__name__, "told": self._told, "memory": known}
 
     def restore(self, state: dict[str, Any]) -> None:
         if state.get("agent") != type(self).__name__:
             raise AgentError(f"this state is of {state.get('agent', 'no agent')!s}, not of {type(self).__name__}")
-        self._told = int(state["told"])
+        self._told, known = int(state["told"]), state.get("memory", {})
+        self._memory = Memory(**{name: np.array(values) for name, values in known.items()}) if known else None
+
+    def _step(self, observation: Observation) -> tuple[NDArray[Any], Memory | None]:
+        batch = {name: np.asarray(values)[None] for name, values in observation.items()}
+        return self._policy.step(batch, self._memory)
 
 
 def _said(low: Sequence[float], high: Sequence[float], choices: int | None) -> str:

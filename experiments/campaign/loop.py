@@ -176,11 +176,11 @@ class Loop:
 
     def _learn(self, decision: Decision, measurements: list[Measurement | None]) -> None:
         step, place = self._number, _place(measurements)
-        done = self.environment.update(decision.action, measurements)
+        before, done = self.observation, self.environment.update(decision.action, measurements)
         self.tally.add(decision, done.value, done.accepted, place, any(m is not None for m in measurements))
         self.observation, self.terminated = done.observation, done.terminated
         if self.past.checkpoint is None or step > self.past.checkpoint[0]:
-            self.agent.tell(_transition(step, decision, done, measurements))
+            self.agent.tell(_transition(step, decision, before, done, measurements))
         self.commander.note("outcome", step, self._outcome(done, place))
         if step % self.settings.checkpoint_every == 0:
             self._checkpoint(step)
@@ -230,7 +230,9 @@ class Loop:
         return self.commander.carry_out(self._id(purpose, index), step, purpose, request)
 
 
-def _transition(step: int, decision: Decision, done: Step, measurements: list[Measurement | None]) -> Transition:
+def _transition(
+    step: int, decision: Decision, before: Observation, done: Step, measurements: list[Measurement | None]
+) -> Transition:
     return Transition(
         step=step,
         decision=decision,
@@ -242,6 +244,7 @@ def _transition(step: int, decision: Decision, done: Step, measurements: list[Me
         seconds=sum(m.cost.seconds for m in measurements if m),
         electrons=sum(m.cost.electrons for m in measurements if m),
         also=done.also,
+        before=before,
     )
 
 

@@ -59,9 +59,10 @@ def _played(policy: Policy, environment: VectorEnvironment, seed: int, steps_at_
     rows = environment.num_envs
     observation, _ = environment.reset(seed=seed)
     returns, lengths, complete = np.zeros(rows), np.zeros(rows, np.int64), np.zeros(rows, bool)
-    live = np.ones(rows, bool)
+    live, memory = np.ones(rows, bool), None  # what a row remembers past its one episode is not looked at
     for _ in range(steps_at_most):
-        observation, reward, terminated, truncated, _ = environment.step(policy.act(observation))
+        actions, memory = policy.step(observation, memory)
+        observation, reward, terminated, truncated, _ = environment.step(actions)
         returns += np.where(live, reward, 0.0)
         lengths += live
         complete |= live & terminated
