@@ -8,7 +8,7 @@ count is padding, which its owner must ignore.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -24,9 +24,12 @@ def take(batch: T, rows: NDArray[np.intp]) -> T:
     return _mapped(batch, lambda array: array[rows])  # type: ignore[no-any-return]
 
 
-def put(batch: T, rows: NDArray[np.intp], fresh: T) -> T:
-    """The batch with `rows` replaced by those of `fresh`; where one is shorter along axis 1 it is padded with zeros."""
-    return _joined(batch, rows, fresh)  # type: ignore[no-any-return]
+def put(batch: T, rows: NDArray[np.intp], fresh: T, own: Collection[str] = ()) -> T:
+    """The batch with `rows` replaced by those of `fresh`; where one is shorter along axis 1 it is padded with zeros.
+
+    Arrays of the batch named in `own` are nobody else's: they are edited in place where nothing is to be padded.
+    """
+    return _joined(batch, rows, fresh, own)  # type: ignore[no-any-return]
 
 
 def _mapped(value: Any, change: Any) -> Any:
@@ -40,14 +43,22 @@ def _mapped(value: Any, change: Any) -> Any:
     return value
 
 
-def _joined(old: Any, rows: NDArray[np.intp], new: Any) -> Any:
+def _joined(old: Any, rows: NDArray[np.intp], new: Any, own: Collection[str] = ()) -> Any:
     if isinstance(old, np.ndarray):
         return old if old is new else _replaced(old, rows, new)
     if isinstance(old, Mapping):
         return {name: _joined(item, rows, new[name]) for name, item in old.items()}
     if dataclasses.is_dataclass(old) and not isinstance(old, type):
-        own = {f.name: _joined(getattr(old, f.name), rows, getattr(new, f.name)) for f in _per_row(old)}
-        return dataclasses.replace(old, **own)
+        names = [f.name for f in _per_row(old)]
+        edit = {name: _edited if name in own else _joined for name in names}
+        return dataclasses.replace(old, **{n: edit[n](getattr(old, n), rows, getattr(new, n)) for n in names})
+    return old
+
+
+def _edited(old: NDArray[Any], rows: NDArray[np.intp], new: NDArray[Any]) -> NDArray[Any]:
+    if old.shape[1:] != new.shape[1:]:
+        return _replaced(old, rows, new)
+    old[rows] = new
     return old
 
 

@@ -325,7 +325,8 @@ def _nearest_atoms(position: Floats, place: Floats) -> Floats:
 def _between(own: Floats, others: Floats) -> float:
     if not np.isfinite(own).any() or not np.isfinite(others).any():
         return np.inf
-    return float(0.4 * np.nanmedian(own) + 0.6 * np.nanmedian(others))
+    medians = [float(np.median(values[~np.isnan(values)])) for values in (own, others)]
+    return 0.4 * medians[0] + 0.6 * medians[1]
 
 
 def _plain(values: NDArray[Any]) -> Floats:

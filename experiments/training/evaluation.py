@@ -37,21 +37,24 @@ def evaluate(policy: Policy, settings: TrainSettings, parts: TrainParts, steps_a
     found = []
     for first in range(0, settings.episodes, _MOST):
         count = min(_MOST, settings.episodes - first)
-        environment = environment_of(settings, parts, count, AutoresetMode.NEXT_STEP)
+        environment = environment_of(settings, parts, count, AutoresetMode.NEXT_STEP, parts.task)
         found.append(_played(policy, environment, HELD_OUT + first, steps_at_most))
     returns, lengths, complete = (np.concatenate(column) for column in zip(*found, strict=True))
     return Evaluation(returns, lengths, complete)
 
 
-def environment_of(settings: TrainSettings, parts: TrainParts, count: int, mode: AutoresetMode) -> VectorEnvironment:
-    """`count` copies of the twin with the task."""
+def environment_of(
+    settings: TrainSettings, parts: TrainParts, count: int, mode: AutoresetMode, task: Any, ahead: bool = False
+) -> VectorEnvironment:
+    """`count` copies of the twin with a task; with `ahead` samples are made before rows end."""
     return VectorEnvironment(
         parts.core,
-        parts.task,
+        task,
         count,
         scenario=settings.scenario,
         max_steps=settings.episode_steps,
         autoreset_mode=mode,
+        ahead=ahead,
     )
 
 

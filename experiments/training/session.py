@@ -69,7 +69,8 @@ def resume(folder: Path, say: Say) -> Trained:
 def _copies(settings: TrainSettings, parts: TrainParts) -> Any:
     from experiments.training.environments import Copies
 
-    environment = environment_of(settings, parts, settings.copies, AutoresetMode.SAME_STEP)
+    task = parts.task if parts.lesson is None else parts.lesson
+    environment = environment_of(settings, parts, settings.copies, AutoresetMode.SAME_STEP, task, ahead=True)
     return Copies(environment, settings.seed, settings.physics, parts.trainer.gamma)
 
 

@@ -39,6 +39,8 @@ class TrainSettings:
     """A checkpoint is written as often."""
     episodes: Annotated[int, Bounds("episodes", 1, 100_000)] = 100
     """Of an evaluation, each on a seed of its own that is never trained on."""
+    lessons: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the task that are otherwise while it is learned, say nearer targets; evaluations know none."""
     physics: Physics = field(default_factory=Physics)
     """What of physics goes into the policy; all off by default."""
     register_as: str = ""
@@ -61,6 +63,8 @@ class TrainParts:
     core: Any
     task: Any
     trainer: Any
+    lesson: Any = None
+    """The task as it is while it is learned; None: as it is."""
 
 
 def compose_training(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> TrainSettings:
@@ -93,4 +97,5 @@ def build_training(settings: TrainSettings) -> TrainParts:
             f"physics.mask={str(settings.physics.mask).lower()} with {trainer.name}: trainer=masked_ppo wants "
             "physics.action=hops physics.mask=true, and no other learner heeds a mask"
         )
-    return TrainParts(core, task, trainer)
+    lesson = builder.component({**settings.task, **settings.lessons}, "lessons") if settings.lessons else None
+    return TrainParts(core, task, trainer, lesson)

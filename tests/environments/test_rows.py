@@ -46,6 +46,18 @@ def test_shared_arrays_stay_even_when_as_long_as_the_batch() -> None:
     assert joined.power == 2
 
 
+def test_own_arrays_are_edited_in_place_unless_something_is_to_be_padded() -> None:
+    old = batch(0, 3, 2)
+    joined = put(old, np.array([1]), batch(10, 1, 2), own=("a",))
+    assert joined.a is old.a
+    assert old.a.tolist() == [0, 10, 2]
+    assert joined.inner.grown.tolist() == [[0, 0], [10, 10], [2, 2]]
+    assert old.inner.grown[1].tolist() == [1, 1]
+    wider = put(joined.inner, np.array([1]), batch(20, 1, 3).inner, own=("grown",))
+    assert wider.grown.tolist() == [[0, 0, 0], [20, 20, 20], [2, 2, 0]]
+    assert joined.inner.grown.shape == (3, 2)
+
+
 def test_take_copies_rows() -> None:
     old = batch(0, 3, 2)
     part = take(old, np.array([2, 0]))

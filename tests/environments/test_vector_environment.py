@@ -142,3 +142,24 @@ def test_bad_resets_are_refused(small_film) -> None:
         batched.reset(options={"reset_mask": np.zeros(3, bool)})
     with pytest.raises(ValueError, match="at least 1"):
         VectorEnvironment(small_film(), SpectroscopyMap(LoopArea()), 0)
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+def test_samples_made_ahead_are_the_same_ones(small_film, mode) -> None:
+    """Rows end at different times; some are reset by name, with a seed and without, while samples lie ready."""
+    core, task = small_film(noise=0.2), SpectroscopyMap(LoopArea(), shape=(1, 3))
+    plain, ahead = (VectorEnvironment(core, task, 5, autoreset_mode=mode, ahead=flag) for flag in (False, True))
+    assert_same(plain.reset(seed=2), ahead.reset(seed=2), 5)
+    rng, ends = np.random.default_rng(0), set()
+    for step in range(60):
+        actions = rng.choice([-0.9, 0.0, 0.9], (5, 2)).astype(np.float32)
+        a, b = plain.step(actions), ahead.step(actions)
+        assert_same(a, b, 5)
+        ends.add(tuple((b[2] | b[3]).tolist()))
+        if step % 13 == 5:
+            mask = rng.random(5) < 0.5
+            seeds = [int(rng.integers(99)) if step % 2 and i % 2 else None for i in range(5)]
+            options = {"reset_mask": mask}
+            assert_same(plain.reset(seed=seeds, options=options), ahead.reset(seed=seeds, options=options), 5)
+    assert len(ends) > 3
+    assert_same(plain.reset(), ahead.reset(), 5)

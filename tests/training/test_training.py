@@ -167,9 +167,24 @@ def test_a_batch_that_no_rollout_fills_is_refused_and_leaves_nothing(tmp_path) -
     assert not list(tmp_path.iterdir())
 
 
+def test_lessons_hold_while_it_is_learned_and_never_in_evaluations() -> None:
+    wanted = settings(
+        "training=move_dopant", "lessons={tries:3}", "task.tries=5", "episodes=4", "trainer=ppo", "physics.mask=false"
+    )
+    parts = build_training(wanted)
+    copies = session._copies(wanted, parts)
+    assert copies.environment.task.tries == 3
+    parts.trainer.begin(copies, 0)
+    assert (evaluate(parts.trainer.policy(copies.signature, {}, wanted.physics), wanted, parts).lengths <= 5).all()
+    assert evaluate(parts.trainer.policy(copies.signature, {}, wanted.physics), wanted, parts).lengths.max() > 3
+    with pytest.raises(ConfigError, match=r"lessons.triess.*tries"):
+        build_training(settings("lessons={triess:3}"))
+
+
 def test_held_out_seeds_are_never_drawn_in_training() -> None:
     wanted = settings()
-    environment = environment_of(wanted, build_training(wanted), 4, AutoresetMode.SAME_STEP)
+    parts = build_training(wanted)
+    environment = environment_of(wanted, parts, 4, AutoresetMode.SAME_STEP, parts.task)
     environment.reset(seed=2**31 - 1)
     drawn = [environment._seed(row, None) for row in range(4) for _ in range(2000)]
     assert max(drawn) < 2**31 + wanted.copies < HELD_OUT

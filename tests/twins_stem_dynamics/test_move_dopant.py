@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 
 import environments  # noqa: F401
 from agents.planning.greedy_hops import GreedyHops
@@ -127,6 +128,32 @@ def test_a_level_is_the_surveys_again_after_a_move() -> None:
     np.testing.assert_allclose(bands[:, 1], [10.0, 12.6, 12.0, 12.0])
     numbers[:, MOVED], bands[:, 1] = 1.0, rise
     assert not forgive(actions, 0.15, 2.0, dwell_s, numbers, rise, bands)
+
+
+def test_working_in_place_on_samples_made_ahead_changes_no_number() -> None:
+    core, task = StemMicroscope(sample=SMALL), MoveDopant(tries=4)
+    quick = dataclasses.replace(core, in_place=True)
+    assert "landed" in quick.editable
+    assert not core.editable
+    both = [
+        VectorEnvironment(c, task, 4, autoreset_mode=AutoresetMode.SAME_STEP, ahead=ahead)
+        for c, ahead in ((core, False), (quick, True))
+    ]
+    for many in both:
+        many.reset(seed=3)
+        many.step(np.zeros((4, 3), np.float32))
+        many.reset(options={"reset_mask": np.array([True, False, True, False])})
+    rng, ends = np.random.default_rng(0), 0
+    for _ in range(12):
+        actions = rng.uniform(-1, 1, (4, 3)).astype(np.float32)
+        one, other = (many.step(actions) for many in both)
+        for name, values in one[0].items():
+            np.testing.assert_array_equal(values, other[0][name])
+        np.testing.assert_array_equal(one[1], other[1])
+        ends += int(one[2].sum() not in (0, 4))
+    assert ends > 3
+    np.testing.assert_array_equal(both[0]._world.landed, both[1]._world.landed)
+    np.testing.assert_array_equal(both[0]._world.species, both[1]._world.species)
 
 
 def test_vector_and_single_environments_agree_bit_for_bit() -> None:

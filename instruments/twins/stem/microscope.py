@@ -129,6 +129,11 @@ class StemMicroscope:
     """Worlds given to `perform` are taken over and must not be used again: for those who never look back."""
     threads: Annotated[int, Bounds("threads", 1, 64)] = 1
 
+    @property
+    def editable(self) -> tuple[str, ...]:
+        """Fields of a world that its only holder may edit; none where worlds are copied."""
+        return tuple(n for n in self.changing if n != "aberrations_nm") if self.in_place else ()
+
     def __post_init__(self) -> None:
         said = violations(self)
         said += [
