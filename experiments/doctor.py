@@ -25,6 +25,7 @@ EXTRAS = {
     "io-em": "rosettasciio",
     "io-spm": "SciFiReaders",
     "launchers": "hydra-submitit-launcher",
+    "offline": "minari",
 }
 NEEDED_BYTES = 200 * 2**20
 DATA = "PROBEWRIGHT_DATA"

@@ -25,6 +25,8 @@ class Learner:
     name: ClassVar[str]
     network: ClassVar[str] = "MlpPolicy"
     masks: ClassVar[bool] = False
+    recorded: ClassVar[bool] = False
+    done: ClassVar[bool] = False
     between: ClassVar[Literal["tanh", "relu"]] = "tanh"
     squashed: ClassVar[bool] = False
 

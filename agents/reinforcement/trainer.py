@@ -24,8 +24,18 @@ class Trainer(Protocol):
         ...
 
     @property
-    def masks(self) -> bool:
-        """Whether it keeps to the choices that physics allows."""
+    def masks(self) -> bool | None:
+        """Whether it keeps to the choices that physics allows; None: as one likes."""
+        ...
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it learns from recordings: then `environments` are the `Lessons` of them."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether going on would bring nothing more."""
         ...
 
     def begin(self, environments: Any, seed: int) -> None:

@@ -183,6 +183,25 @@ def train(
 
 
 @app.command()
+def export(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Run folders, or folders of runs.", autocompletion=complete_run),
+    ] = None,
+    minari: Annotated[
+        str, typer.Option(metavar="NAME-v0", help="Name of the Minari data set that is made of them.")
+    ] = "",
+    debug: Debug = False,
+) -> None:
+    """Write campaigns as a data set for offline learning; the last line printed is its folder."""
+    from experiments.cli import exporting
+
+    with reported(debug):
+        code = exporting.export(folders or [], minari)
+    raise typer.Exit(code)
+
+
+@app.command()
 def serve(
     overrides: Annotated[
         list[str] | None,

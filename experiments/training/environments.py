@@ -14,18 +14,12 @@ from stable_baselines3.common.vec_env import VecEnv
 from agents.reinforcement.physics import Physics
 from agents.reinforcement.policy import Signature
 from environments.vector import VectorEnvironment
+from experiments.training.spaces import signature_between
 
 
 def signature_of(environment: VectorEnvironment) -> Signature:
     """What a policy for it sees and does; TypeError where its actions are neither numbers nor choices."""
-    spaces: Mapping[str, gymnasium.Space[Any]] = environment.single_observation_space.spaces  # type: ignore[attr-defined]
-    seen = tuple((name, tuple(space.shape or ())) for name, space in spaces.items())
-    action = environment.single_action_space
-    if isinstance(action, gymnasium.spaces.Discrete):
-        return Signature(seen, (0.0,), (float(action.n) - 1.0,), int(action.n))
-    if isinstance(action, gymnasium.spaces.Box):
-        return Signature(seen, tuple(action.low.astype(float).ravel()), tuple(action.high.astype(float).ravel()))
-    raise TypeError(f"a learner acts on Box or Discrete, not on {type(action).__name__}")
+    return signature_between(environment.single_observation_space, environment.single_action_space)
 
 
 class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types

@@ -11,15 +11,21 @@ from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
+from environments.vector import VectorEnvironment
 from experiments.campaign import folder as folders
 from experiments.campaign import provenance
 from experiments.config.composing import to_plain
+from experiments.offline import sources
+from experiments.offline.episodes import Recording
 from experiments.training import folder as places
+from experiments.training import recorded
 from experiments.training.curve import draw
 from experiments.training.evaluation import Evaluation, environment_of, evaluate
 from experiments.training.settings import TrainParts, TrainSettings, build_training, from_plain
 
 Say = Callable[[str], None]
+_SAID = ("loss", "entropy_loss", "validation_loss")
+"""What of a learner's own figures goes into the curve."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,14 @@ class Trained:
 def train(settings: TrainSettings, say: Say) -> Trained:
     """Train a fresh learner; raises ConfigError where the parts do not fit."""
     parts = build_training(settings)
-    copies = _copies(settings, parts)
-    parts.trainer.begin(copies, settings.seed)
+    material, recording = recorded_lessons(settings, parts) if settings.data else (_copies(settings, parts), None)
+    parts.trainer.begin(material, settings.seed)
     folder = folders.new_folder(settings.runs, settings.name, settings.seed)
     folders.write_yaml(folder / "config.yaml", to_plain(settings))
-    return _Session(settings, parts, copies, folder, say).run()
+    if recording is not None:
+        recorded.keep(material, recording, folder)
+        say(recorded.said(recording, parts.trainer.held_back))
+    return _Session(settings, parts, material, folder, say).run()
 
 
 def resume(folder: Path, say: Say) -> Trained:
@@ -60,10 +69,24 @@ def resume(folder: Path, say: Say) -> Trained:
     reached = int(checkpoint.name)
     places.drop_rows_after(folder, reached)
     parts = build_training(settings)
-    copies = _copies(dataclasses.replace(settings, seed=(settings.seed + reached) % 2**30), parts)
-    parts.trainer.restore(copies, checkpoint)
+    if settings.data:
+        material: Any = recorded.kept(folder, _judge(settings, parts), settings.physics)
+    else:
+        material = _copies(dataclasses.replace(settings, seed=(settings.seed + reached) % 2**30), parts)
+    parts.trainer.restore(material, checkpoint)
     say(f"going on after {reached} steps")
-    return _Session(settings, parts, copies, folder, say).run()
+    return _Session(settings, parts, material, folder, say).run()
+
+
+def recorded_lessons(settings: TrainSettings, parts: TrainParts) -> tuple[Any, Recording]:
+    """What `settings.data` teach a policy for the twin, and the recording itself; raises ConfigError."""
+    recording = sources.read(recorded.names(settings.data))
+    return recorded.lessons_of(recording, _judge(settings, parts), settings.physics), recording
+
+
+def _judge(settings: TrainSettings, parts: TrainParts) -> VectorEnvironment:
+    """What a policy that learns from recordings is for."""
+    return environment_of(settings, parts, 1, AutoresetMode.NEXT_STEP, parts.task)
 
 
 def _copies(settings: TrainSettings, parts: TrainParts) -> Any:
@@ -78,7 +101,8 @@ def _copies(settings: TrainSettings, parts: TrainParts) -> Any:
 class _Session:
     settings: TrainSettings
     parts: TrainParts
-    copies: Any
+    material: Any
+    """What is learned from: copies of a twin, or lessons; its signature is the policy's."""
     folder: Path
     say: Say
 
@@ -86,7 +110,7 @@ class _Session:
         trainer, wanted = self.parts.trainer, self.settings.steps
         row: Mapping[str, float] = (places.rows(self.folder) or [{}])[-1]
         try:
-            while trainer.steps < wanted:
+            while trainer.steps < wanted and not trainer.done:
                 row = self._part(min(self.settings.evaluate_every, wanted - trainer.steps))
         except KeyboardInterrupt:
             places.write_checkpoint(self.folder, trainer.steps, trainer.save)
@@ -102,7 +126,7 @@ class _Session:
         places.write_checkpoint(self.folder, trainer.steps, trainer.save)
         self._policy().save(self.folder / "policy.npz")
         found = evaluate(self._policy(), self.settings, self.parts)
-        row = self._row(found, rate) | {name: said[name] for name in sorted(said) if name in ("loss", "entropy_loss")}
+        row = self._row(found, rate) | {name: said[name] for name in sorted(said) if name in _SAID}
         places.add_row(self.folder, row)
         self.say(self._line(row))
         return row
@@ -127,7 +151,7 @@ class _Session:
 
     def _policy(self) -> Any:
         about = {"task": self.parts.task.name, "seed": self.settings.seed, "name": self.settings.name}
-        return self.parts.trainer.policy(self.copies.signature, about, self.settings.physics)
+        return self.parts.trainer.policy(self.material.signature, about, self.settings.physics)
 
     def _conclude(self, row: Mapping[str, float]) -> None:
         self._policy().save(self.folder / "policy.npz")

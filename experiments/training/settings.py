@@ -15,6 +15,7 @@ from experiments.config.checking import Checker
 from experiments.config.composing import Root, compose_config, make, resolved
 from experiments.config.settings import Node
 from experiments.config.signatures import TARGET
+from experiments.training.recorded import completed
 from physics_priors.bounds import Bounds
 
 COMPONENTS = ("instrument", "task", "trainer")
@@ -43,6 +44,8 @@ class TrainSettings:
     """Arguments of the task that are otherwise while it is learned, say nearer targets; evaluations know none."""
     physics: Physics = field(default_factory=Physics)
     """What of physics goes into the policy; all off by default."""
+    data: str | tuple[str, ...] = ()
+    """What was recorded, for a learner that learns from that: run folders, globs of them, minari:NAME-v0."""
     register_as: str = ""
     """Name in MLflow's model registry; empty: that of the training."""
     runs: Path = Path("runs")
@@ -69,7 +72,7 @@ class TrainParts:
 
 def compose_training(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> TrainSettings:
     """The settings that `conf/train.yaml`, the users' folders and the overrides give; raises ConfigError."""
-    return from_plain(resolved(compose_config(overrides, config_dirs, ROOT)))
+    return from_plain(completed(resolved(compose_config(overrides, config_dirs, ROOT))))
 
 
 def from_plain(plain: Mapping[str, Any]) -> TrainSettings:
@@ -92,10 +95,23 @@ def build_training(settings: TrainSettings) -> TrainParts:
         raise ConfigError(f"instrument={settings.instrument[TARGET]}: training wants a twin that can be reset")
     if not callable(getattr(trainer, "learn", None)):
         raise ConfigError(f"trainer.{TARGET}={settings.trainer[TARGET]!r} is no trainer: it does not learn")
-    if settings.physics.mask != trainer.masks:
+    _check_source(settings, trainer)
+    if trainer.masks is not None and settings.physics.mask != trainer.masks:
         raise ConfigError(
             f"physics.mask={str(settings.physics.mask).lower()} with {trainer.name}: trainer=masked_ppo wants "
-            "physics.action=hops physics.mask=true, and no other learner heeds a mask"
+            "physics.action=hops physics.mask=true, and no other learner on a twin heeds a mask"
         )
     lesson = builder.component({**settings.task, **settings.lessons}, "lessons") if settings.lessons else None
     return TrainParts(core, task, trainer, lesson)
+
+
+def _check_source(settings: TrainSettings, trainer: Any) -> None:
+    """Learners of recordings have data, and no others."""
+    if trainer.recorded and not settings.data:
+        raise ConfigError(f"{trainer.name} learns from what was recorded: give data=runs/NAME-* or data=minari:NAME-v0")
+    if settings.data and not trainer.recorded:
+        raise ConfigError(f"{trainer.name} learns on a twin and not from data: trainer=clone does")
+    if settings.data and settings.physics.potential:
+        raise ConfigError("physics.potential shapes rewards, which cloning does not look at: leave it at 0")
+    if settings.data and settings.lessons:
+        raise ConfigError("lessons change the task of learners on a twin: recordings are learned from as they are")

@@ -19,6 +19,7 @@ HEAVY = {
     "gpytorch",
     "h5py",
     "matplotlib",
+    "minari",
     "mlflow",
     "pandas",
     "sb3_contrib",

@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-TESTED_EXTRAS = ("dev", "io-em", "io-spm", "launchers", "multislice")
+TESTED_EXTRAS = ("dev", "io-em", "io-spm", "launchers", "multislice", "offline")
 
 
 @pytest.fixture(scope="module")
