@@ -126,9 +126,11 @@ class Cloning:
 
     def _take(self, lessons: Lessons) -> None:
         """Split, standardise by what is learned from alone, and work the targets out."""
+        if lessons.physics.belief or lessons.physics.prior:
+            raise AgentError("trainer=clone heeds neither physics.belief nor physics.prior: leave both out")
         held = self._split(lessons.episode)
         self._own, self._held = np.flatnonzero(~held), np.flatnonzero(held)
-        flat = lessons.signature.flat(lessons.observation)
+        flat = lessons.signature.flat(lessons.observation, lessons.physics)
         if not np.isfinite(flat).all():
             raise AgentError("an observation in the data is not finite: nothing can be learned from it")
         self._mean, spread = flat[self._own].mean(0), flat[self._own].std(0)
@@ -140,7 +142,7 @@ class Cloning:
         self._chooses, self._wanted = choices is not None, targets
         if not self._chooses:
             low, high, _ = lessons.physics.outputs(
-                np.array(lessons.signature.low), np.array(lessons.signature.high), None
+                np.array(lessons.signature.low), np.array(lessons.signature.high), None, list(lessons.observation)
             )
             bounded = np.isfinite(low) & np.isfinite(high)
             spread = np.maximum(targets[self._own].std(0), _CONSTANT)

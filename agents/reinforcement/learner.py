@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from agents.protocol import AgentError
+from agents.reinforcement.guided import guided, standardised
 from agents.reinforcement.lstm import Lstm
 from agents.reinforcement.physics import Physics
 from agents.reinforcement.policy import Policy, Signature
@@ -29,6 +31,8 @@ class Learner:
     done: ClassVar[bool] = False
     between: ClassVar[Literal["tanh", "relu"]] = "tanh"
     squashed: ClassVar[bool] = False
+    guides: ClassVar[bool] = False
+    """Whether what physics favours is added to the outputs."""
 
     def __init__(self, gamma: float) -> None:
         self.gamma = gamma
@@ -55,8 +59,8 @@ class Learner:
 
         torch.set_num_threads(1)
         own = self.arguments(environments)
-        made = self.algorithm()
-        self._model = made(self.network, self._standardised(environments), seed=seed, device="cpu", **own)
+        made, kind = self.algorithm(), self._kind(environments)
+        self._model = made(kind, self._standardised(environments), seed=seed, device="cpu", **own)
 
     def restore(self, environments: Any, folder: Path) -> None:
         import torch
@@ -70,7 +74,9 @@ class Learner:
             torch.set_rng_state(torch.from_numpy(stored["torch"]))
         state = json.loads((folder / "numpy.json").read_text())
         np.random.set_state((state["kind"], np.array(state["keys"], np.uint32), *state["rest"]))  # noqa: NPY002 (SB3 draws from it)
-        self._model = self.algorithm().load(folder / "model.zip", env=wrapped, device="cpu")
+        kind = self._kind(environments)
+        own = {} if kind == self.network else {"custom_objects": {"policy_class": kind}}
+        self._model = self.algorithm().load(folder / "model.zip", env=wrapped, device="cpu", **own)
 
     def learn(self, steps: int) -> Mapping[str, float]:
         self._model.learn(steps, reset_num_timesteps=False)
@@ -84,14 +90,14 @@ class Learner:
     def policy(self, signature: Signature, about: Mapping[str, Any], physics: Physics) -> Policy:
         import torch
 
-        running = self._model.get_env().obs_rms
+        running, seen = self._model.get_env().obs_rms, signature.width(physics)
         found = [layer for layer in self.linear(self._model.policy) if isinstance(layer, torch.nn.Linear)]
         layers = tuple((numbers(layer.weight), numbers(layer.bias)) for layer in found)
-        std = np.sqrt(running.var + 1e-8)
+        std = np.sqrt(running.var[:seen] + 1e-8)
         said = {"algorithm": self.name, "steps": self.steps, **about}
         network = _CLIP, said, self.between, self.squashed
         memory = self.memory(self._model.policy)
-        return Policy(signature, layers, np.array(running.mean), std, *network, physics, memory)
+        return Policy(signature, layers, np.array(running.mean[:seen]), std, *network, physics, memory)
 
     def save(self, folder: Path) -> None:
         import torch
@@ -106,9 +112,15 @@ class Learner:
         (folder / "numpy.json").write_text(json.dumps({"kind": kind, "keys": np.asarray(keys).tolist(), "rest": rest}))
 
     def _standardised(self, environments: Any) -> Any:
-        from stable_baselines3.common.vec_env import VecNormalize
+        return standardised(environments, self.gamma, _CLIP, environments.favoured)
 
-        return VecNormalize(environments, gamma=self.gamma, clip_obs=_CLIP)
+    def _kind(self, environments: Any) -> Any:
+        """The policy's class or its name; AgentError where physics favours choices and the learner cannot heed it."""
+        if not environments.favoured:
+            return self.network
+        if not self.guides:
+            raise AgentError(f"physics.prior is for trainer=ppo and masked_ppo, {self.name} does not heed it")
+        return guided(self.algorithm().policy_aliases[self.network], environments.favoured)
 
 
 def numbers(parameter: Any) -> Any:

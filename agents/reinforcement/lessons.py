@@ -32,7 +32,7 @@ class Lessons:
     @property
     def choices(self) -> int | None:
         """How many choices a policy has, None where it puts out numbers."""
-        return self.physics.outputs(*self._bounds, self.signature.choices)[2]
+        return self.physics.outputs(*self._bounds, self.signature.choices, list(self.observation))[2]
 
     def targets(self) -> NDArray[Any]:
         """What a policy should put out at every step: choices [N], or numbers [N, d] within their bounds.
@@ -55,7 +55,7 @@ class Lessons:
 
     def allowed(self) -> NDArray[np.bool_] | None:
         """Which choices [N, n] physics allows at every step; None where any may be taken."""
-        return self.physics.allowed(self.observation)
+        return self.physics.allowed(self.observation, len(self.signature.low))
 
     @property
     def _bounds(self) -> tuple[Floats, Floats]:

@@ -22,6 +22,8 @@ FORMAT = 2
 """One more where the policy has a memory."""
 SHIPPED = Path(__file__).with_name("shipped")
 """Policies that come with the package: `probewright train training=NAME`, seed 0, wrote NAME.npz."""
+BELIEF = 2
+"""Numbers of a belief that a network sees: mean and spread."""
 _SHIPPED = "shipped:"
 _REGISTRY = "sqlite:///{}/runs/mlflow.db"
 
@@ -35,8 +37,12 @@ class Signature:
     high: tuple[float, ...]
     choices: int | None = None
 
-    def flat(self, observation: Mapping[str, NDArray[Any]]) -> Floats:
-        """Observations by name, each [B, ...], as [B, n]; raises AgentError where they are others."""
+    def flat(self, observation: Mapping[str, NDArray[Any]], physics: Physics | None = None) -> Floats:
+        """Observations by name, each [B, ...], as [B, n]; raises AgentError where they are others.
+
+        `physics` may hide some, and adds its belief.
+        """
+        hidden = () if physics is None else physics.hide
         missing = [name for name, _ in self.observation if name not in observation]
         if missing:
             known = ", ".join(sorted(observation))
@@ -48,8 +54,26 @@ class Signature:
                 raise AgentError(
                     f"this policy was trained on {name!r} of shape {shape}, the task gives {values.shape[1:]}"
                 )
-            parts.append(values.reshape(len(values), -1))
-        return np.concatenate(parts, axis=1)
+            if name not in hidden:
+                parts.append(values.reshape(len(values), -1))
+        return np.concatenate([*parts, *self._believed(observation, physics)], axis=1)
+
+    def width(self, physics: Physics) -> int:
+        """How many numbers `flat` gives; AgentError where what `physics` hides is not there."""
+        names = [name for name, _ in self.observation]
+        if strange := [name for name in physics.hide if name not in names]:
+            raise AgentError(f"physics.hide: there is no observation {strange[0]!r}, only {', '.join(names)}")
+        seen = sum(int(np.prod(shape)) for name, shape in self.observation if name not in physics.hide)
+        if not seen + physics.belief:
+            raise AgentError("physics.hide leaves nothing for the network to see")
+        return seen + BELIEF * physics.belief
+
+    def _believed(self, observation: Mapping[str, NDArray[Any]], physics: Physics | None) -> list[Floats]:
+        if physics is None or not physics.belief:
+            return []
+        if "belief" not in observation:
+            raise AgentError("this policy keeps a belief: let agent=trained act by it, or begin its `Beliefs`")
+        return [np.asarray(observation["belief"], dtype=np.float64)]
 
 
 @dataclass(frozen=True)
@@ -75,7 +99,8 @@ class Policy:
     def act(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """The most likely action [B, d] (or [B] choices) for observations by name, each [B, ...].
 
-        AgentError where the policy has a memory: then `step` wants it.
+        Where physics keeps a belief, they are those that `Beliefs` hands on. AgentError where the policy has a memory:
+        then `step` wants it.
         """
         if self.lstm is not None:
             raise AgentError("this policy remembers what it saw: act by step(observation, memory)")
@@ -85,7 +110,8 @@ class Policy:
         self, observation: Mapping[str, NDArray[Any]], memory: Memory | None
     ) -> tuple[NDArray[Any], Memory | None]:
         """Actions, and the memory for the next step; None is that of a beginning, and of policies without any."""
-        values = np.clip((self.signature.flat(observation) - self.mean) / self.std, -self.clip, self.clip)
+        seen = self.signature.flat(observation, self.physics)
+        values = np.clip((seen - self.mean) / self.std, -self.clip, self.clip)
         after = self.lstm.step(values, memory or self.lstm.fresh(len(values))) if self.lstm else None
         return self._head(observation, values if after is None else after.hidden), after
 
@@ -100,9 +126,11 @@ class Policy:
 
     def _put_out(self, observation: Mapping[str, NDArray[Any]], values: Floats) -> NDArray[Any]:
         wanted = np.array(self.signature.low), np.array(self.signature.high), self.signature.choices
-        low, high, choices = self.physics.outputs(*wanted)
+        low, high, choices = self.physics.outputs(*wanted, [name for name, _ in self.signature.observation])
         if choices is not None:
-            allowed = self.physics.allowed(observation)
+            size = len(self.signature.low)
+            allowed, favoured = (ask(observation, size) for ask in (self.physics.allowed, self.physics.favoured))
+            values = values if favoured is None else values + favoured
             return np.asarray((values if allowed is None else np.where(allowed, values, -np.inf)).argmax(-1))
         if self.squashed:
             values = low + 0.5 * (high - low) * (np.tanh(values) + 1.0)

@@ -17,6 +17,7 @@ class PPO(Learner):
     """
 
     name = "PPO"
+    guides = True
 
     def __init__(
         self,

@@ -99,7 +99,7 @@ class TQC(SAC):
 
 
 class DQN(Replaying):
-    """Deep Q-learning (V. Mnih et al., 2015), for choices: physics.action=grid or hops makes some of numbers."""
+    """Deep Q-learning (V. Mnih et al., 2015), for choices: physics.action=grid or choices makes some of numbers."""
 
     name = "DQN"
 
@@ -110,7 +110,7 @@ class DQN(Replaying):
 
     def arguments(self, environments: Any) -> dict[str, Any]:
         if not hasattr(environments.action_space, "n"):
-            raise AgentError("DQN wants choices: physics.action=grid (any task) or hops (move_dopant) makes some")
+            raise AgentError("DQN wants choices: physics.action=grid (any task) or choices makes some")
         return {**super().arguments(environments), "target_update_interval": 500}
 
     def linear(self, network: Any) -> list[Any]:

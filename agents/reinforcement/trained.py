@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.protocol import AgentError, Decision, Observation, Problem, Transition
+from agents.reinforcement.beliefs import Beliefs
 from agents.reinforcement.lstm import Memory
 from agents.reinforcement.policy import Policy, load
 
@@ -41,6 +42,7 @@ class TrainedPolicy:
             )
         self._told = 0
         self._memory: Memory | None = None
+        self._beliefs = Beliefs(self._policy.physics)
 
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
@@ -50,27 +52,39 @@ class TrainedPolicy:
         return Decision(self._step(observation)[0][0], reason)
 
     def tell(self, transition: Transition) -> None:
-        """Remember what was seen before, where the policy has a memory; AgentError where it was not told."""
+        """Remember what was seen before, where the policy has a memory, and learn what its physics keeps a belief of.
+
+        AgentError where either is so and it was not told what was seen before.
+        """
         self._told += 1
-        if self._policy.lstm is None:
+        if self._policy.lstm is None and not self._policy.physics.belief:
             return
         if not transition.before:
             raise AgentError(f"{self.where} remembers what it saw, and was not told it: Transition.before is empty")
-        self._memory = self._step(transition.before)[1]
+        if self._policy.lstm is not None:
+            self._memory = self._step(transition.before)[1]
+        actions, electrons = np.asarray(transition.decision.action)[None], np.array([transition.electrons])
+        self._beliefs.after(_batch(transition.before), actions, _batch(transition.observation), electrons)
 
     def state(self) -> dict[str, Any]:
         known = {} if self._memory is None else {name: array.copy() for name, array in vars(self._memory).items()}
-        return {"agent": type(self).__name__, "told": self._told, "memory": known}
+        believed = {} if self._beliefs.statistics is None else {"statistics": self._beliefs.statistics.copy()}
+        return {"agent": type(self).__name__, "told": self._told, "memory": known, **believed}
 
     def restore(self, state: dict[str, Any]) -> None:
         if state.get("agent") != type(self).__name__:
             raise AgentError(f"this state is of {state.get('agent', 'no agent')!s}, not of {type(self).__name__}")
         self._told, known = int(state["told"]), state.get("memory", {})
         self._memory = Memory(**{name: np.array(values) for name, values in known.items()}) if known else None
+        believed = state.get("statistics")
+        self._beliefs.statistics = None if believed is None else np.array(believed, dtype=np.float64)
 
     def _step(self, observation: Observation) -> tuple[NDArray[Any], Memory | None]:
-        batch = {name: np.asarray(values)[None] for name, values in observation.items()}
-        return self._policy.step(batch, self._memory)
+        return self._policy.step(self._beliefs.shown(_batch(observation)), self._memory)
+
+
+def _batch(observation: Observation) -> dict[str, NDArray[Any]]:
+    return {name: np.asarray(values)[None] for name, values in observation.items()}
 
 
 def _said(low: Sequence[float], high: Sequence[float], choices: int | None) -> str:

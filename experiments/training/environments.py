@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
+from agents.reinforcement.beliefs import Beliefs
 from agents.reinforcement.physics import Physics
 from agents.reinforcement.policy import Signature
 from environments.vector import VectorEnvironment
@@ -26,6 +27,7 @@ class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types
     """A VectorEnvironment behind the interface of Stable-Baselines3; it must reset rows in the step they end in.
 
     A learner's outputs become actions, and rewards are shaped, as `physics` says, with the learner's discount `gamma`.
+    The last `favoured` columns of an observation are what physics adds to the outputs.
     """
 
     def __init__(
@@ -35,10 +37,12 @@ class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types
             raise ValueError("a learner wants rows that are reset in the step they end in: AutoresetMode.SAME_STEP")
         self.environment, self.signature = environment, signature_of(environment)
         self._seed: int | None = seed
-        size = sum(int(np.prod(shape)) for _, shape in self.signature.observation)
-        observed = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
         self.physics, self._gamma = physics or Physics(), gamma
-        super().__init__(environment.num_envs, observed, self._outputs())
+        self._beliefs, outputs = Beliefs(self.physics), self._outputs()
+        self.favoured = int(getattr(outputs, "n", 0)) if self.physics.prior else 0
+        size = self.signature.width(self.physics) + self.favoured
+        observed = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        super().__init__(environment.num_envs, observed, outputs)
         self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, np.int64)
         self.finished: list[tuple[float, int, bool]] = []
         """Return, length and whether the task was completed, of every episode since it was last emptied."""
@@ -47,8 +51,8 @@ class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types
         observation, _ = self.environment.reset(seed=self._seed)
         self._seed = None
         self._returns[:], self._lengths[:] = 0.0, 0
-        self._seen = observation
-        return self._flat(observation)
+        self._seen = self._beliefs.begin(observation)
+        return self._flat(self._seen)
 
     def step_async(self, actions: NDArray[Any]) -> None:
         self._actions = self.physics.actions(self._seen, actions, *self._bounds)
@@ -59,15 +63,19 @@ class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types
         self._returns += reward
         self._lengths += 1
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        shaped = reward + self._shaping(observation, terminated, ended, info) if self.physics.potential else reward
-        for row in np.flatnonzero(ended):
-            infos[row] = self._ending(info["final_obs"][row], bool(terminated[row]), int(row))
-        self._seen = observation
-        return self._flat(observation), shaped.astype(np.float32), ended, infos
+        rows = np.flatnonzero(ended)
+        last = self._last(observation, rows, info)
+        shaped = reward + self._shaping(last, terminated) if self.physics.potential else reward
+        if len(rows):
+            final = self._flat(last)
+            for row in rows:
+                infos[row] = self._ending(final[row], bool(terminated[row]), int(row))
+        self._seen = self._beliefs.forget(rows, observation) if len(rows) else last
+        return self._flat(self._seen), shaped.astype(np.float32), ended, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Choices [B, n] that physics allows now; NotImplementedError where it masks nothing."""
-        allowed = self.physics.allowed(self._seen)
+        allowed = self.physics.allowed(self._seen, len(self.signature.low))
         if allowed is None:
             raise NotImplementedError("these copies mask nothing: physics.mask=true")
         return allowed
@@ -100,32 +108,36 @@ class Copies(VecEnv):  # type: ignore[misc]  # stable_baselines3 has no types
     def _outputs(self) -> gymnasium.Space[Any]:
         low, high = (np.array(bounds) for bounds in (self.signature.low, self.signature.high))
         self._bounds = low, high
-        least, most, choices = self.physics.outputs(low, high, self.signature.choices)
+        observed = [name for name, _ in self.signature.observation]
+        least, most, choices = self.physics.outputs(low, high, self.signature.choices, observed)
         if choices is not None:
             return gymnasium.spaces.Discrete(choices)
         return gymnasium.spaces.Box(least.astype(np.float32), most.astype(np.float32), dtype=np.float32)
 
-    def _shaping(
-        self,
-        observation: Mapping[str, NDArray[Any]],
-        terminated: NDArray[np.bool_],
-        ended: NDArray[np.bool_],
-        info: Mapping[str, Any],
-    ) -> NDArray[np.float64]:
-        """What the potential adds to the rewards: discounted after, less before; it is 0 where a task is over."""
-        after = np.array(self.physics.shaping(observation))
-        rows = np.flatnonzero(ended)
+    def _last(
+        self, observation: Mapping[str, NDArray[Any]], rows: NDArray[np.intp], info: Mapping[str, Any]
+    ) -> Mapping[str, NDArray[Any]]:
+        """What was seen last in every row, those that ended included, with what is believed then."""
+        electrons = np.array(info["electrons"])
         if len(rows):
-            last = [info["final_obs"][row] for row in rows]
-            after[rows] = self.physics.shaping({name: np.stack([it[name] for it in last]) for name in last[0]})
-        after[terminated] = 0.0
+            electrons[rows] = info["final_info"]["electrons"][rows]
+            final = [info["final_obs"][row] for row in rows]
+            observation = {name: np.array(values) for name, values in observation.items()}
+            for name, values in observation.items():
+                values[rows] = [it[name] for it in final]
+        return self._beliefs.after(self._seen, self._actions, observation, electrons)
+
+    def _shaping(self, last: Mapping[str, NDArray[Any]], terminated: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """What the potential adds to the rewards: discounted after, less before; it is 0 where a task is over."""
+        after = np.where(terminated, 0.0, self.physics.shaping(last))
         return np.asarray(self._gamma * after - self.physics.shaping(self._seen))
 
-    def _ending(self, last: Mapping[str, NDArray[Any]], complete: bool, row: int) -> dict[str, Any]:
+    def _ending(self, final: NDArray[np.float32], complete: bool, row: int) -> dict[str, Any]:
         self.finished.append((float(self._returns[row]), int(self._lengths[row]), complete))
         self._returns[row], self._lengths[row] = 0.0, 0
-        flat = self._flat({name: np.asarray(values)[None] for name, values in last.items()})[0]
-        return {"terminal_observation": flat, "TimeLimit.truncated": not complete}
+        return {"terminal_observation": final, "TimeLimit.truncated": not complete}
 
     def _flat(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        return self.signature.flat(observation).astype(np.float32)
+        seen = self.signature.flat(observation, self.physics)
+        favoured = self.physics.favoured(observation, len(self.signature.low))
+        return (seen if favoured is None else np.concatenate([seen, favoured], axis=1)).astype(np.float32)

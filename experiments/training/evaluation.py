@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from agents.reinforcement.beliefs import Beliefs
 from agents.reinforcement.policy import Policy
 from environments.vector import VectorEnvironment
 from experiments.training.settings import TrainParts, TrainSettings
@@ -60,12 +61,14 @@ def environment_of(
 
 def _played(policy: Policy, environment: VectorEnvironment, seed: int, steps_at_most: int) -> tuple[Any, Any, Any]:
     rows = environment.num_envs
-    observation, _ = environment.reset(seed=seed)
+    beliefs = Beliefs(policy.physics)
+    observation = beliefs.begin(environment.reset(seed=seed)[0])
     returns, lengths, complete = np.zeros(rows), np.zeros(rows, np.int64), np.zeros(rows, bool)
     live, memory = np.ones(rows, bool), None  # what a row remembers past its one episode is not looked at
     for _ in range(steps_at_most):
         actions, memory = policy.step(observation, memory)
-        observation, reward, terminated, truncated, _ = environment.step(actions)
+        found, reward, terminated, truncated, info = environment.step(actions)
+        observation = beliefs.after(observation, actions, found, info["electrons"])
         returns += np.where(live, reward, 0.0)
         lengths += live
         complete |= live & terminated

@@ -99,7 +99,7 @@ def build_training(settings: TrainSettings) -> TrainParts:
     if trainer.masks is not None and settings.physics.mask != trainer.masks:
         raise ConfigError(
             f"physics.mask={str(settings.physics.mask).lower()} with {trainer.name}: trainer=masked_ppo wants "
-            "physics.action=hops physics.mask=true, and no other learner on a twin heeds a mask"
+            "physics.action=choices physics.mask=true, and no other learner on a twin heeds a mask"
         )
     lesson = builder.component({**settings.task, **settings.lessons}, "lessons") if settings.lessons else None
     return TrainParts(core, task, trainer, lesson)

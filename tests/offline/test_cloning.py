@@ -225,3 +225,9 @@ def test_what_was_learned_from_is_kept(taught) -> None:
     with np.load(trained.folder / "lessons.npz", allow_pickle=False) as stored:
         assert json.loads(str(stored["sources"])) == sorted(path.name for path in taught.glob("find_peak*"))
         assert stored["action"].shape == (400, 2)
+
+
+@pytest.mark.parametrize("physics", [Physics(belief=True), Physics("choices", prior=1.0)], ids=["belief", "prior"])
+def test_a_belief_and_a_prior_are_refused(physics) -> None:
+    with pytest.raises(AgentError, match="heeds neither physics.belief nor physics.prior"):
+        Cloning().begin(lessons(physics=physics), 0)

@@ -51,16 +51,21 @@ def test_training_anew_gives_a_policy_as_good(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "run",
-    [["campaign=find_peak", "scenario=shifted"], ["campaign=si_atom_move", "budget.steps=6"]],
-    ids=["peak", "atom"],
+    [
+        ["campaign=find_peak", "scenario=shifted"],
+        ["campaign=si_atom_move", "budget.steps=6"],
+        ["campaign=write_vacancies", "budget.steps=4"],
+        ["campaign=write_domains", "budget.steps=4"],
+    ],
+    ids=["peak", "atom", "line", "picture"],
 )
 def test_a_shipped_policy_runs_a_campaign(tmp_path, capsys, run) -> None:
-    name = {"campaign=find_peak": "find_peak", "campaign=si_atom_move": "move_dopant"}[run[0]]
+    name = {"campaign=si_atom_move": "move_dopant"}.get(run[0], run[0].removeprefix("campaign="))
     own = [f"agent.policy=shipped:{name}", "tracking=off", f"runs={tmp_path}"]
     assert main(["run", *run, "agent=trained", *own]) == 0
     assert "finished" in capsys.readouterr().out
 
 
 def test_another_name_is_refused_with_those_there_are() -> None:
-    with pytest.raises(AgentError, match="there are find_peak, move_dopant"):
+    with pytest.raises(AgentError, match="there are find_peak, move_dopant, write_domains, write_vacancies"):
         load("shipped:everything")
