@@ -17,6 +17,7 @@ import numpy as np
 from agents.protocol import Agent, Believes, Decision, Observation, Predicts, Transition
 from environments.environment import Environment, Step
 from experiments.campaign.commander import Commander, Purpose
+from experiments.campaign.computed import is_computed
 from experiments.campaign.ended import Ended
 from experiments.campaign.housekeeping import Registration
 from experiments.campaign.past import Past
@@ -28,7 +29,9 @@ from experiments.campaign.signals import StopRequest
 from experiments.campaign.tally import Place, Tally
 from experiments.campaign.watch import Nobody, Watch
 from experiments.config.settings import CampaignSettings
+from instruments.bridge.spoken import capabilities_to_plain
 from instruments.cost import Cost
+from instruments.embedded import Embedded
 from instruments.errors import InvalidRequest
 from instruments.measurement import Measurement
 from instruments.requests import Request
@@ -82,11 +85,17 @@ class Loop:
             self.settings.housekeeping, survey[0] if survey else None, self.environment.capabilities
         )
         self.commander.note("brief", 0, {"task": self.environment.task.name} | brief_to_plain(brief))
+        self._note_capabilities()
         self.problem = problem_of(brief, self.environment.action_space)
         self.agent.begin(self.problem, self.settings.seed)
         if self.past.checkpoint is not None:
             self.agent.restore(self.past.checkpoint[1])
         self.terminated = False
+
+    def _note_capabilities(self) -> None:
+        """What a task needs to go over the journal again, of an instrument that settings cannot make anew."""
+        if not (isinstance(self.environment.instrument, Embedded) and is_computed(self.settings.instrument)):
+            self.commander.note("capabilities", 0, capabilities_to_plain(self.environment.capabilities))
 
     def _stop_after_survey(self, survey: list[Measurement | None]) -> None:
         if all(m is not None and m.complete for m in survey):

@@ -7,9 +7,9 @@ touched. Requests, values and rewards must come out as recorded, within 1e-9 of 
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,15 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.environment import Environment
+from experiments.campaign.computed import is_computed
 from experiments.campaign.journal import JournalError, is_held, open_reader
 from experiments.campaign.past import Past, read_past
 from experiments.config import ConfigError, from_plain
 from experiments.config.checking import Checker
 from experiments.config.composing import make
 from experiments.config.settings import CampaignSettings
-from experiments.config.signatures import TARGET, locate
+from experiments.config.signatures import TARGET
 from experiments.offline.episodes import Episode, Recording
-from instruments.embedded import Embedded
+from instruments.bridge.spoken import capabilities_from_plain
+from instruments.capabilities import Capabilities
 from instruments.measurement import Measurement
 from instruments.requests import Request, to_plain
 
@@ -47,7 +49,9 @@ def read_journal(folder: Path) -> Recording:
     if is_held(folder / JOURNAL):
         raise ConfigError(f"{folder} is still running: learn from it when it has ended")
     settings = from_plain(meta["config"])
-    environment = _environment(settings, folder)
+    with open_reader(folder / JOURNAL) as reader:
+        described = reader.last("capabilities")
+    environment = _environment(settings, folder, None if described is None else described.payload)
     with open_reader(folder / JOURNAL) as reader:
         past = read_past(reader)
         outcomes = {event.step: event.payload for event in reader.events(kinds=("outcome",))}
@@ -67,18 +71,30 @@ def _meta(folder: Path) -> dict[str, Any]:
     return meta
 
 
-def _environment(settings: CampaignSettings, folder: Path) -> Environment:
-    """The task on an instrument that computes: only what it says of itself is asked for."""
+@dataclass(frozen=True)
+class _Described:
+    """An instrument that is not there: what it said of itself is all that a task asks for."""
+
+    capabilities: Capabilities
+
+    def describe(self) -> Capabilities:
+        return self.capabilities
+
+
+def _environment(settings: CampaignSettings, folder: Path, described: Mapping[str, Any] | None) -> Environment:
+    """The task on what the instrument said of itself, in the journal or, where it computes, once more."""
+    builder = Checker(make)
+    task = builder.component(settings.task, "task")
+    if described is not None:
+        stand_in: Any = _Described(capabilities_from_plain(described))
+        return Environment(stand_in, task, scenario=settings.scenario)
     target = str(settings.instrument[TARGET])
-    kind = locate(target, "instrument")
-    if not (inspect.isclass(kind) and issubclass(kind, Embedded)):
+    if not is_computed(settings.instrument):
         raise ConfigError(
             f"{folder.name} was measured by {target}, whose capabilities are not in the journal: "
-            "only campaigns on twins and on recorded data can be learned from"
+            "it is of a version that did not write them, leave it out"
         )
-    builder = Checker(make)
-    instrument = builder.component(settings.instrument, "instrument")
-    return Environment(instrument, builder.component(settings.task, "task"), scenario=settings.scenario)
+    return Environment(builder.component(settings.instrument, "instrument"), task, scenario=settings.scenario)
 
 
 class _Again:

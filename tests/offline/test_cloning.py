@@ -229,5 +229,5 @@ def test_what_was_learned_from_is_kept(taught) -> None:
 
 @pytest.mark.parametrize("physics", [Physics(belief=True), Physics("choices", prior=1.0)], ids=["belief", "prior"])
 def test_a_belief_and_a_prior_are_refused(physics) -> None:
-    with pytest.raises(AgentError, match="heeds neither physics.belief nor physics.prior"):
+    with pytest.raises(AgentError, match=r"heeds neither physics.belief nor physics.prior"):
         Cloning().begin(lessons(physics=physics), 0)

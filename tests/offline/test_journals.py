@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import sqlite3
@@ -14,7 +15,7 @@ import pytest
 from experiments.campaign import resume, run
 from experiments.campaign.journal import codec, open_reader
 from experiments.campaign.people.questions import Answer, Question
-from experiments.config import ConfigError, compose
+from experiments.config import ConfigError, Parts, build, compose
 from experiments.offline import journals, sources
 
 WORLDS = {
@@ -83,6 +84,45 @@ def test_a_resumed_campaign_is_read_as_one_that_was_never_stopped(peak) -> None:
     assert whole.terminated
     assert np.array_equal(whole.actions, unbroken.actions)
     assert all(np.array_equal(whole.observations[name], seen) for name, seen in unbroken.observations.items())
+
+
+class Elsewhere:
+    """An instrument that cannot be made anew: another one behind a door."""
+
+    def __init__(self, inner) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str):
+        return getattr(self._inner, name)
+
+
+def test_what_an_instrument_elsewhere_said_of_itself_is_in_the_journal(peak) -> None:
+    wanted = peak("instrument.core.field_nm=500", "instrument.core.noise=0.1")
+    parts = build(wanted)
+    away = run(wanted, parts=Parts(Elsewhere(parts.instrument), parts.task, parts.agent), durable=False)
+    here = run(wanted, durable=False)
+    for folder, noted in ((away.folder, 1), (here.folder, 0)):
+        with open_reader(folder / "journal.sqlite") as reader:
+            assert len(list(reader.events(kinds=("capabilities",)))) == noted
+            assert reader.meta()["config"]["instrument"]["core"]["field_nm"] == 500.0
+    one, other = (journals.read_journal(run.folder).episodes[0] for run in (away, here))
+    assert np.array_equal(one.actions, other.actions)
+    assert all(np.array_equal(values, other.observations[name]) for name, values in one.observations.items())
+
+
+def test_an_instrument_that_said_nothing_is_refused_without_being_asked(taught, tmp_path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(next(taught.glob("find_peak*")), folder)
+    with sqlite3.connect(folder / "journal.sqlite") as connection:
+        (text,) = connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()
+        config = json.loads(text)
+        config["instrument"] = {
+            "_target_": "instruments.bridge.remote.RemoteInstrument",
+            "address": "tcp://127.0.0.1:9",
+        }
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'config'", (json.dumps(config),))
+    with pytest.raises(ConfigError, match="capabilities are not in the journal"):
+        journals.read_journal(folder)
 
 
 def altered(folder, kind: str, change) -> None:
