@@ -40,6 +40,7 @@ _LEAST_PACE: Final = 0.2
 """Of what silicon hops at best: what threefold silicon is worth where no hop brings it nearer."""
 _LOST_BONDS: Final = 5.0
 """What losing the silicon costs, in bonds: more would cost more where nothing is lost, see docs/planning.md."""
+_TINY: Final = 1e-12
 _FILLING_S: Final = 6.0
 """How long the beam stays on a carbon that shall jump into a vacancy before one looks."""
 
@@ -137,15 +138,15 @@ def worth(beams: Beams, gain: Floats, risk: Floats, theta: Floats, clock: Clock)
 
 
 def lost_per_s(beams: Beams, theta: Floats, clock: Clock) -> Floats:
-    """How often silicon runs out of sight [n, m, dwells]: it hops thrice in a dwell that the trace does not end.
+    """How often silicon runs out of sight [n, m, dwells]: it hops thrice in a dwell that the first hop does not end.
 
     The second and the third hop are taken to be as quick as the first one to anywhere; fourfold silicon has to become
     threefold before.
     """
     total = beams.rates.sum(-1)
-    unseen = total - np.where(beams.ends, clock.seen * beams.own, 0.0)
-    hops = np.cbrt(unseen * np.square(total))[..., None] * clock.dwells_s
-    thrice = 1.0 - np.exp(-hops) * (1.0 + hops + 0.5 * np.square(hops))
+    unseen = 1.0 - np.where(beams.ends, clock.seen * beams.own, 0.0) / np.maximum(total, _TINY)
+    hops = total[..., None] * clock.dwells_s
+    thrice = unseen[..., None] * (1.0 - np.exp(-hops) * (1.0 + hops + 0.5 * np.square(hops)))
     folded = theta[:, 9] > 0.5
     unfold = theta[folded, 8, None] * beams.struck[folded].sum(-1)
     thrice[folded] *= 1.0 - np.exp(-unfold[..., None] * clock.dwells_s)

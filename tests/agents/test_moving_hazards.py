@@ -1,5 +1,7 @@
 """What a planner that moves silicon keeps away from: the border, places too bright to watch, running out of sight."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import poisson
@@ -89,6 +91,9 @@ def test_silicon_is_lost_as_often_as_three_hops_fall_into_a_dwell() -> None:
     found = lost_per_s(beams, theta, clock)[0, 0]
     expected = poisson.sf(2, 0.3 * clock.dwells_s) / (clock.dwells_s + 1.5)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+    watched = replace(beams, ends=np.ones_like(beams.ends), own=beams.rates[..., 0])
+    rarely = lost_per_s(watched, theta, replace(clock, seen=0.9))[0, 0]
+    np.testing.assert_allclose(rarely, (1.0 - 0.9 / 3.0) * expected, rtol=1e-6)
     theta[0, 9] = 1.0  # fourfold silicon has to become threefold first
     unfolded = 1.0 - np.exp(-1e-2 * beams.struck.sum() * clock.dwells_s)
     np.testing.assert_allclose(lost_per_s(beams, theta, clock)[0, 0], unfolded * expected, rtol=1e-6)
