@@ -71,7 +71,7 @@ CASES: Final[Mapping[str, Case]] = {
     "move_dopant": Case(
         ("training=move_dopant", *OFF, *_PPO, "copies=64", "trainer.rollout=64", "trainer.gamma=0.995"),
         ("instrument.core.hop_spread=0", "instrument.core.anisotropy=0", "instrument.core.disorder=0"),
-        393_216, 16_384, 1.0, _hops,
+        131_072, 16_384, 1.0, _hops,
     ),
     "write_vacancies": Case(
         (
