@@ -15,6 +15,7 @@ from environments.vector import VectorEnvironment
 from instruments.embedded import Core, Embedded
 
 PRESETS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "ArrangeDopants-v0": ("arrange_dopants", {}),
     "FindPeak-v0": ("find_peak", {}),
     "IdentifySwitching-v0": ("identify_switching", {}),
     "ImageWithinDose-v0": ("image_within_dose", {"max_steps": 40}),

@@ -8,6 +8,8 @@ posterior is the gamma distribution of a Poisson process. When few particles car
 dwells, they are resampled and moved against all data (N. Chopin, Biometrika 89, 539, 2002), also to fresh draws of the
 prior. Random numbers depend on the seed and the number of
 dwells only.
+
+Several silicon atoms obey one law; each has its own chain, and by it its own chance of being fourfold.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ PROBE_BONDS: Final = 0.334
 class Dwell:
     """What one dwell showed: beam_nm [2] and neighbours_nm [k, 2] from the silicon, how long, and which neighbour.
 
-    `to` is `STAYED`, `ASTRAY` or a neighbour. Without `stamped`, a hop came at some instant of `seconds`.
+    `to` is `STAYED`, `ASTRAY` or a neighbour. Without `stamped`, a hop came at some instant of `seconds`. `atom` says
+    which silicon it was, where there are several.
     """
 
     beam_nm: Floats
@@ -58,16 +61,19 @@ class Dwell:
     seconds: float
     to: int
     stamped: bool
+    atom: int = 0
 
     def row(self) -> Floats:
-        """As numbers [11]."""
+        """As numbers [12]."""
         near = np.full((3, 2), _FAR_NM)
         near[: len(self.neighbours_nm)] = self.neighbours_nm[:3]
-        return np.array([*self.beam_nm, *near.ravel(), self.seconds, self.to, self.stamped], dtype=np.float64)
+        return np.array(
+            [*self.beam_nm, *near.ravel(), self.seconds, self.to, self.stamped, self.atom], dtype=np.float64
+        )
 
 
 class HopBelief:
-    """See the module's text; `data` [m, 11] are the dwells so far, `shape` [n, 8] the particles: all but the rate."""
+    """See the module's text; `data` [m, 12] are the dwells so far, `shape` [n, 8] the particles: all but the rate."""
 
     def __init__(self, accounts: Sequence[Account], particles: int, seed: int, nodes: int = 32) -> None:
         self._accounts, self.seed = tuple(accounts), seed
@@ -78,10 +84,10 @@ class HopBelief:
         self.shape = self._shapes(self.kind, self.z)
         self.log_weight = self._prior()
         """[n, nodes], not normalised."""
-        self.folded = np.full(self.log_weight.shape, _UNSEEN)
-        """Chance [n, nodes] that the silicon is fourfold now."""
-        self.data = np.empty((0, 11))
-        self._joined = np.empty((0, 11))
+        self.folded: dict[int, Floats] = {}
+        """Chance [n, nodes] that each silicon that was dwelt on is fourfold now."""
+        self.data = np.empty((0, 12))
+        self._joined = np.empty((0, 12))
         """The same with dwells in vain taken together."""
         self._renewed = 0
 
@@ -91,16 +97,17 @@ class HopBelief:
 
     def take(self, row: Floats) -> None:
         """The same, of a row of `data`."""
+        atom = int(row[11])
         self.data = np.vstack([self.data, row])
         added = self._joining(row)
-        gain, self.folded = _after(self.shape, self.rate, self.folded, added)
+        gain, self.folded[atom] = _after(self.shape, self.rate, self._folded(atom), added)
         self.log_weight = self.log_weight + gain
         of_shape = self._of_shape()
         few = 1.0 / np.square(of_shape).sum() < _FEW * len(of_shape)
         if few or len(self.data) - self._renewed >= max(_LONG, _LONGER * self._renewed):
             self._renew(of_shape)
 
-    def draws(self, uniforms: Floats) -> Floats:
+    def draws(self, uniforms: Floats, atom: int = 0) -> Floats:
         """Equally likely parameters [m, 9], in the order of `hop_prior.NAMES`, and last [m, 10] whether the silicon is
         fourfold, for uniforms [m]."""
         weight = _normalised(self.log_weight)
@@ -108,26 +115,30 @@ class HopBelief:
         place = np.minimum(np.searchsorted(edges, uniforms), weight.size - 1)
         particle, node = np.unravel_index(place, weight.shape)
         within = (edges[place] - uniforms) / np.maximum(weight.ravel()[place], _EDGE**2)
-        fourfold = np.clip(within, 0.0, 1.0) < self.folded.ravel()[place]
+        fourfold = np.clip(within, 0.0, 1.0) < self._folded(atom).ravel()[place]
         return np.column_stack([self.rate[node], self.shape[particle], fourfold])
 
     def probability(self, account: int) -> float:
         """Posterior probability of an account."""
         return float(self._of_shape()[self.kind == account].sum())
 
-    def fourfold(self) -> float:
+    def fourfold(self, atom: int = 0) -> float:
         """Posterior probability that the silicon is fourfold now."""
-        return float((_normalised(self.log_weight) * self.folded).sum())
+        return float((_normalised(self.log_weight) * self._folded(atom)).sum())
+
+    def _folded(self, atom: int) -> Floats:
+        return self.folded[atom] if atom in self.folded else np.full(self.log_weight.shape, _UNSEEN)
 
     def _joining(self, row: Floats) -> Floats:
         """Put a dwell beside the others; the row that it adds, in the place of the one that it goes on from."""
-        latest = self._joined[-1].copy() if len(self._joined) else None
+        own = np.flatnonzero(self._joined[:, 11] == row[11])
+        latest = self._joined[own[-1]].copy() if len(own) else None
         if latest is None or latest[9] != STAYED or np.abs(latest[:8] - row[:8]).max() > _SAME_NM:
             self._joined = np.vstack([self._joined, row])
             return row
         added = np.concatenate([latest[:8], row[8:]])
         if row[9] == STAYED or row[10]:
-            self._joined[-1] = np.concatenate([latest[:8], [latest[8] + row[8]], row[9:]])
+            self._joined[own[-1]] = np.concatenate([latest[:8], [latest[8] + row[8]], row[9:]])
         else:
             self._joined = np.vstack([self._joined, added])
         return added
@@ -169,7 +180,9 @@ class HopBelief:
         gain = gain + logsumexp(new_fit, axis=1) - logsumexp(fit, axis=1)
         taken = np.log(rng.uniform(size=len(z))) < gain
         self.kind = np.where(taken, kind, self.kind)
-        self.z[taken], self.shape[taken], self.folded[taken] = z[taken], shape[taken], folded[taken]
+        self.z[taken], self.shape[taken] = z[taken], shape[taken]
+        for atom, chance in folded.items():
+            self.folded[atom][taken] = chance[taken]
         fit[taken] = new_fit[taken]
 
     def _fresh(self, rng: np.random.Generator) -> tuple[Ints, Floats]:
@@ -178,12 +191,13 @@ class HopBelief:
         kind = np.searchsorted(edges, rng.uniform(size=len(self.z)) * edges[-1])
         return np.minimum(kind, len(edges) - 1), rng.normal(size=self.z.shape)
 
-    def _fit(self, kind: Ints, shape: Floats) -> tuple[Floats, Floats]:
-        """Log posterior [n, nodes] of all data given the kinds, not normalised, and the chance of being fourfold."""
+    def _fit(self, kind: Ints, shape: Floats) -> tuple[Floats, dict[int, Floats]]:
+        """Log posterior [n, nodes] of all data given the kinds, not normalised, and chances of being fourfold."""
         fit = self._rate_prior(kind)
-        folded = np.full(fit.shape, _UNSEEN)
+        folded = {int(atom): np.full(fit.shape, _UNSEEN) for atom in np.unique(self._joined[:, 11])}
         for row in self._joined:
-            gain, folded = _after(shape, self.rate, folded, row)
+            atom = int(row[11])
+            gain, folded[atom] = _after(shape, self.rate, folded[atom], row)
             fit += gain
         return fit, folded
 
@@ -222,7 +236,7 @@ def hits(shape: Floats, beam_nm: Floats, neighbours_nm: Floats) -> Floats:
 
 
 def _after(shape: Floats, rate: Floats, folded: Floats, row: Floats) -> tuple[Floats, Floats]:
-    """Log likelihood [n, nodes] of a dwell [11], and the chance of being fourfold after it, from that before it."""
+    """Log likelihood [n, nodes] of a dwell [12], and the chance of being fourfold after it, from that before it."""
     near, seconds, to = row[2:8].reshape(1, 3, 2), float(row[8]), int(row[9])
     near = near[:, np.all(np.abs(near[0]) < 0.5 * _FAR_NM, axis=-1)]
     shares = factors(shape, row[None, :2], near)[:, 0]

@@ -57,13 +57,14 @@ def placed(ways_nm: Floats, bonds_nm: Floats, within: float = _NEAR) -> Ints:
     return np.where(away.min(axis=1) < within * BOND_NM, nearest, -1)
 
 
-def distances(target: int, vacant: Ints) -> Floats:
+def distances(target: int, vacant: Ints, toll: Floats | float = 0.0) -> Floats:
     """Hops [S] from every site of the patch to one of them by sites that are not vacant; infinite where there are none.
 
-    A hop to a site beside a vacancy counts `BESIDE`.
+    A hop to a site beside a vacancy counts `BESIDE`, and one to a site with a toll [S] that much more.
     """
     _, links = patch()
     price = np.where(np.isin(np.arange(len(patch().whole)), links[np.isin(links[:, 0], vacant), 1]), BESIDE, 1.0)
+    price = price + toll
     free = links[~np.isin(links, vacant).any(axis=1)]
     graph: Any = csr_array((price[free[:, 0]], free.T), shape=(len(price), len(price)))
     return np.asarray(dijkstra(graph, indices=np.array([target]))[0])

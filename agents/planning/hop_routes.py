@@ -18,6 +18,10 @@ from physics_priors.beam.hop import BOND_NM
 Floats = NDArray[np.float64]
 NONE_SEEN: Final = np.empty((0, 2))
 _REACH_BONDS: Final = 4.5
+BESIDE_SILICON: Final = 60.0
+"""What a hop costs to a site next to other silicon, which the beam would move too: only where there is no other way."""
+_TAKEN: Final = 1000.0
+"""The same of a site on which it is: silicon does not change places with silicon."""
 _PATIENCE_S: Final = 250.0
 """How long the beam waits for a carbon to jump into a vacancy."""
 _NEAR_NM: Final = 0.05
@@ -43,21 +47,32 @@ def routes(now: Situation, bonds_nm: Floats, vacant_nm: Floats = NONE_SEEN, fill
     sites = patch().whole @ bonds_nm
     target = int(np.hypot(*(sites - now.target_nm).T).argmin())
     near = placed(now.neighbours_nm, bonds_nm)
-    whole = distances(target, np.empty(0, dtype=np.int64))
+    toll = tolls(now.others_nm, bonds_nm)
+    whole = distances(target, np.empty(0, dtype=np.int64), toll)
     vacant = placed(vacant_nm, bonds_nm)
-    around = distances(target, vacant)
+    around = distances(target, vacant, toll)
     if around[0] <= whole[0] + filling:
-        return Routes(_gain(around[0], around[near], near), NONE_SEEN)
+        return Routes(_gain(around[0], around[near] + toll[near], near), NONE_SEEN)
     known = vacant_near(vacant, sites, target, _REACH_BONDS * BOND_NM)
-    far, step = search(0, target, known, filling, whole)
+    far, step = search(0, target, known, filling, whole, toll)
     if not np.isfinite(far):  # what is remembered of vacancies that are not in sight cannot be right
         known = frozenset(v for v in known if v <= 3)
-        far, step = search(0, target, known, filling, whole)
-    beyond = [search(int(n), target, known, filling, whole)[0] for n in near]
+        far, step = search(0, target, known, filling, whole, toll)
+    beyond = np.array([search(int(n), target, known, filling, whole, toll)[0] for n in near]) + toll[near]
     if step.carbon >= 0:
-        return Routes(_gain(far, np.array(beyond), near), sites[[step.carbon]])
+        return Routes(_gain(far, beyond, near), sites[[step.carbon]])
     first = near == step.hop if step.hop in near else np.arange(len(near)) == now.wanted
-    return Routes(np.where(first, 1.0, _gain(far, np.array(beyond), near)), NONE_SEEN)
+    return Routes(np.where(first, 1.0, _gain(far, beyond, near)), NONE_SEEN)
+
+
+def tolls(others_nm: Floats, bonds_nm: Floats) -> Floats:
+    """What a hop to each site [S] of the patch costs more because of other silicon [a, 2] from the dopant."""
+    links, toll = patch().links, np.zeros(len(patch().whole))
+    taken = placed(others_nm, bonds_nm)
+    taken = taken[taken >= 0]
+    toll[links[np.isin(links[:, 0], taken), 1]] = BESIDE_SILICON
+    toll[taken] = _TAKEN
+    return toll
 
 
 def gains(now: Situation) -> Floats:
@@ -148,3 +163,10 @@ def vacancies_beside(now: Situation, around: Surroundings) -> Floats:
     vacant = placed(around.vacant_nm, around.bonds_nm)
     near = placed(now.neighbours_nm, around.bonds_nm)
     return np.array([np.isin(links[links[:, 0] == site, 1], vacant).sum() for site in near], dtype=np.float64)
+
+
+def cost_of(now: Situation, bonds_nm: Floats) -> float:
+    """Hops to the target in a lattice without vacancies, with the tolls of other silicon."""
+    sites = patch().whole @ bonds_nm
+    target = int(np.hypot(*(sites - now.target_nm).T).argmin())
+    return float(distances(target, np.empty(0, dtype=np.int64), tolls(now.others_nm, bonds_nm))[0])

@@ -34,11 +34,14 @@ NOWHERE: Final = Step(-1, -1)
 State = tuple[int, frozenset[int]]
 
 
-def search(start: int, target: int, vacant: frozenset[int], filling: float, bound: Floats) -> tuple[float, Step]:
+def search(
+    start: int, target: int, vacant: frozenset[int], filling: float, bound: Floats, toll: Floats | None = None
+) -> tuple[float, Step]:
     """What the cheapest way costs in hops, and its first step; `bound` [S] are hops to the target in a whole lattice.
 
-    Infinite where none was found.
+    A hop to a site costs its toll [S] besides. Infinite where none was found.
     """
+    tolls = np.zeros(len(bound)) if toll is None else toll
     order = count()
     queue: list[tuple[float, int, float, State, Step]] = []
     heappush(queue, (float(bound[start]), next(order), 0.0, (start, vacant), NOWHERE))
@@ -52,7 +55,7 @@ def search(start: int, target: int, vacant: frozenset[int], filling: float, boun
         done.add(state)
         for price, after, step in _steps(state, filling):
             if after not in done:
-                total = spent + price
+                total = spent + price + (float(tolls[step.hop]) if step.hop >= 0 else 0.0)
                 entry = first if first != NOWHERE else step
                 heappush(queue, (total + float(bound[after[0]]), next(order), total, after, entry))
     return float("inf"), NOWHERE

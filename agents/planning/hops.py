@@ -30,7 +30,7 @@ class Situation:
     """neighbours_nm [n, 2] and target_nm [2] from the dopant, of the neighbours that are there; reach_nm of actions.
 
     There may be none, with vacancies all around. `room_nm` [axis, side]: how far the border of the field is;
-    `glare_nm` [m, 2]: where the trace ended dwells in vain.
+    `glare_nm` [m, 2]: where the trace ended dwells in vain; `others_nm` [a, 2]: other silicon, which no way shall pass.
     """
 
     neighbours_nm: Floats
@@ -38,6 +38,7 @@ class Situation:
     reach_nm: float
     room_nm: Floats = field(default_factory=NO_BORDER.copy)
     glare_nm: Floats = field(default_factory=NO_GLARE.copy)
+    others_nm: Floats = field(default_factory=lambda: np.empty((0, 2)))
 
     @property
     def wanted(self) -> int:

@@ -19,8 +19,8 @@ from agents.planning.hop_border import room_of
 from agents.planning.hop_glare import NO_GLARE, carried_along, seen_in_vain
 from agents.planning.hop_plan import FILL, TURN_BACK, Clock, Plan, decide
 from agents.planning.hop_prior import NAMES, accounts
-from agents.planning.hop_routes import Surroundings
-from agents.planning.hops import figures_of, situation, situation_of, way_of, went_to
+from agents.planning.hop_routes import NONE_SEEN, Surroundings
+from agents.planning.hops import Situation, figures_of, situation, situation_of, way_of, went_to
 from agents.protocol import AgentError, Decision, Observation, Problem, Transition
 from agents.remembering import Remembering
 from physics_priors.bounds import POSITIVE_S, Bounds
@@ -38,6 +38,7 @@ _SEEN: Final = (5.0, 0.25)
 """Arrivals that ended a dwell, and that did not though they should have, before the first (a beta distribution)."""
 _INSTANT_S: Final = 0.05
 _SHOWN: Final = 2000
+_OLDER: Final = "this state is of an older version of the planner of hops: start anew"
 
 
 class LearningHops(Remembering):
@@ -67,6 +68,8 @@ class LearningHops(Remembering):
             raise AgentError(f"{type(self).__name__} needs actions (x, y, dwell), not of shape {np.shape(problem.low)}")
         super().begin(problem, seed)
         self.belief = HopBelief(accounts(self.trust), self.particles, self.seed)
+        self.atom = 0
+        """Which silicon it is, where there are several."""
         self.around = Surroundings()
         self.between = np.zeros(2)
         """Seconds that looks took, and how many there were."""
@@ -79,13 +82,26 @@ class LearningHops(Remembering):
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
     ) -> Decision:
+        now, plan = self.planned(observation, float(self.generator(pending).uniform()))
+        return self.decided(now, plan)
+
+    def planned(
+        self, observation: Observation, uniform: float, others_nm: Floats = NONE_SEEN
+    ) -> tuple[Situation, Plan]:
+        """The situation and the best dwell in it, a uniform number shifting the draws of the belief.
+
+        `others_nm` [a, 2]: other silicon, from this one.
+        """
         room_nm = room_of(observation, self.problem.extent_nm)
-        now = replace(situation(observation), room_nm=room_nm, glare_nm=self.glare_nm)
-        uniforms = (np.arange(self.draws) + self.generator(pending).uniform()) / self.draws
+        now = replace(situation(observation), room_nm=room_nm, glare_nm=self.glare_nm, others_nm=others_nm)
+        uniforms = (np.arange(self.draws) + uniform) / self.draws
         around = self.around.looked(observation)
         between_s = max(self._look_s + self._delay_s, self.action_s)
         clock = Clock(self.dwells_s, between_s, self.watched, _LOST_S, _FILLING_S, self._seen)
-        plan = decide(now, around, self.belief.draws(uniforms), clock)
+        return now, decide(now, around, self.belief.draws(uniforms, self.atom), clock)
+
+    def decided(self, now: Situation, plan: Plan) -> Decision:
+        """The decision that carries a plan out."""
         action = now.action(plan.beam_nm, float(DWELLS[plan.dwell]))
         figures = {"x_nm": float(plan.beam_nm[0]), "y_nm": float(plan.beam_nm[1]), "towards": float(plan.towards)}
         figures |= {"longest_s": float(self.dwells_s[plan.dwell]), "bonds_per_s": plan.bonds_per_s}
@@ -93,6 +109,10 @@ class LearningHops(Remembering):
 
     def tell(self, transition: Transition) -> None:
         super().tell(transition)
+        self.learn(transition)
+
+    def learn(self, transition: Transition) -> None:
+        """Take an outcome into the belief and into what is known of the lattice."""
         seconds, moved = (float(v) for v in np.asarray(transition.observation["last"], dtype=np.float64))
         if not np.isfinite(transition.value) or seconds <= 0.0:
             return
@@ -118,22 +138,33 @@ class LearningHops(Remembering):
             "hops": float((data[:, 9] != STAYED).sum()),
             "dwell_s": float(data[:, 8].sum()),
             "published": self.belief.probability(0),
-            "fourfold": self.belief.fourfold(),
+            "fourfold": self.belief.fourfold(self.atom),
         }
 
     def state(self) -> dict[str, Any]:
-        own = {"between": self.between, "delay": self.delay, "glare_nm": self.glare_nm, "seen": self.seen}
-        kept = {"dwells": self.belief.data, **own, **self.around.state()}
-        return {**super().state(), **{name: array.copy() for name, array in kept.items()}}
+        kept = {"glare_nm": self.glare_nm, **self.around.state()}
+        return {**super().state(), **self.learned(), **{name: array.copy() for name, array in kept.items()}}
+
+    def learned(self) -> dict[str, Any]:
+        """Of the state, what is the same beside any silicon: the dwells, and how looks and delays were."""
+        own = {"dwells": self.belief.data, "between": self.between, "delay": self.delay, "seen": self.seen}
+        return {name: array.copy() for name, array in own.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """The belief is learned again from the dwells in the state: the same numbers, bit for bit."""
         super().restore(state)
-        if not {"glare_nm", "seen"} <= state.keys():
-            raise AgentError("this state is of an older version of the planner of hops: start anew")
-        own = ("between", "delay", "glare_nm", "seen")
-        self.between, self.delay, self.glare_nm, self.seen = (np.array(state[name], dtype=np.float64) for name in own)
+        if "glare_nm" not in state:
+            raise AgentError(_OLDER)
+        self.relearned(state)
+        self.glare_nm = np.array(state["glare_nm"], dtype=np.float64)
         self.around = Surroundings.restored(state)
+
+    def relearned(self, state: Mapping[str, Any]) -> None:
+        """From `learned`; AgentError where that is of an older version."""
+        if "seen" not in state or np.shape(state["dwells"])[1:] != self.belief.data.shape[1:]:
+            raise AgentError(_OLDER)
+        own = ("between", "delay", "seen")
+        self.between, self.delay, self.seen = (np.array(state[name], dtype=np.float64) for name in own)
         self.belief = HopBelief(accounts(self.trust), self.particles, self.seed)
         for row in np.array(state["dwells"], dtype=np.float64):
             self.belief.take(row)
@@ -171,7 +202,7 @@ class LearningHops(Remembering):
             return "a vacancy is in the way: a carbon beside it shall jump into it"
         told = f"{plan.bonds_per_s:.3g} bonds per second are expected with dwells of {self.dwells_s[plan.dwell]:.3g} s"
         believed = f"the published law holds with {self.belief.probability(0):.0%}"
-        return f"{told}; {believed}, the silicon is fourfold with {self.belief.fourfold():.0%}"
+        return f"{told}; {believed}, the silicon is fourfold with {self.belief.fourfold(self.atom):.0%}"
 
     def _dwell(self, transition: Transition, seconds: float, moved: bool) -> Dwell | None:
         """What was seen; None where another agent or a person chose, and the beam's place is not known."""
@@ -196,4 +227,4 @@ class LearningHops(Remembering):
         early = self.watched and to == under and seconds < 0.99 * longest_s
         if self.watched and to == under:
             self.seen = self.seen + np.array([early, not early])
-        return Dwell(beam, before.neighbours_nm, seconds, to if to >= 0 or not moved else ASTRAY, early)
+        return Dwell(beam, before.neighbours_nm, seconds, to if to >= 0 or not moved else ASTRAY, early, self.atom)

@@ -25,13 +25,14 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.dopant_watch import bands_of, counts_in_a_sample
+from environments.failures import accepted, with_failures
 from environments.lattice import atoms_of
 from environments.places import extent_nm
 from environments.rows import SHARED
 from environments.task import Brief, Outcome
 from instruments.batch import RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities, Field
-from instruments.cost import ELECTRONS_PER_PA_S
 from instruments.errors import CalibrationUnknown, NotSupported, OutOfReach
 from instruments.keys import Keys
 from instruments.request_columns import Conditions, atom_positions
@@ -42,9 +43,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Pixels = Annotated[int, Bounds("pixels", 4, 1024)]
 _FAR: Final = 1000.0
-_MUCH: Final = 1e15
 _KEPT: Final = 40
-_MANY: Final = 10_000
 _LOST, _COUNT, _NUMBERS = 2, 7, 8
 """Columns of a state's numbers that are read here; the kernel's module, which names them all, loads Numba."""
 
@@ -186,8 +185,8 @@ class MoveDopant:
         """Find the dopant that is nearest to the middle, its neighbours, and a first goal."""
         position, intensity, species = atoms_of(results[0], len(state.keys))
         known = self._looked(state, results[0])
-        scale = self._counts_in_a_sample(state.capabilities, results[0].units.get("intensity", ""))
-        bands = self._bands(intensity, species, scale) if scale and self.watch else state.bands
+        scale = counts_in_a_sample(state.capabilities, results[0].units.get("intensity", ""), self.sample_s)
+        bands = bands_of(intensity, species, self.element, scale) if scale and self.watch else state.bands
         known = known.changed(
             lattice_nm=np.ascontiguousarray(position),
             home_nm=np.zeros_like(state.home_nm),
@@ -221,10 +220,12 @@ class MoveDopant:
             self._settings, after.numbers, reward, value, ended, more,
         )  # fmt: skip
         if not fine:
-            after = after.changed(failed=_failures(state, dwell.done & look.done, steps))
+            after = after.changed(
+                failed=with_failures(state.failed, dwell.done & look.done, state.numbers[:, _COUNT], steps)
+            )
         if any_more:
             after = self._goal(after, more)
-        return after, Outcome(value, _accepted(after.failed, steps), reward, ended)
+        return after, Outcome(value, accepted(after.failed, steps), reward, ended)
 
     def observation(self, state: State) -> Mapping[str, NDArray[Any]]:
         out = np.empty((len(state.keys), 14), dtype=np.float32)
@@ -259,21 +260,6 @@ class MoveDopant:
         """What the kernel takes."""
         prices = self.price_per_s, self.price_per_megaelectron
         return np.array([self.element, self.bond_nm, self.discount_per_s, *prices, self.goals, self.tries], dtype=float)
-
-    def _counts_in_a_sample(self, capabilities: Capabilities, unit: str) -> float:
-        """Of the trace, for an intensity of 1; 0 where its unit does not tell what a parked beam would give."""
-        if unit == "counts/s":
-            return self.sample_s
-        gain, current_pA = capabilities.calibration.detector_gain or 1.0, capabilities.calibration.current_pA or 0.0
-        return gain * current_pA * ELECTRONS_PER_PA_S * self.sample_s if unit == "counts/electron" else 0.0
-
-    def _bands(self, intensity: Floats, species: Floats, scale: float) -> Floats:
-        """A dwell goes on until the trace rises above what is between a carbon and the dopant under the beam."""
-        own = np.where(species == self.element, intensity, np.nan)
-        others = np.where(np.isfinite(species) & (species != self.element), intensity, np.nan)
-        rise = np.array([_between(a, b) for a, b in zip(own, others, strict=True)])
-        high = np.minimum(scale * rise, _MUCH)
-        return np.stack([np.full(len(rise), -_MUCH), high, np.isfinite(rise).astype(np.float64)], axis=1)
 
     def _looked(self, state: State, result: ResultBatch) -> State:
         values = result.values
@@ -322,13 +308,6 @@ def _nearest_atoms(position: Floats, place: Floats) -> Floats:
     return np.take_along_axis(position, nearest[..., None], axis=1)
 
 
-def _between(own: Floats, others: Floats) -> float:
-    if not np.isfinite(own).any() or not np.isfinite(others).any():
-        return np.inf
-    medians = [float(np.median(values[~np.isnan(values)])) for values in (own, others)]
-    return 0.4 * medians[0] + 0.6 * medians[1]
-
-
 def _plain(values: NDArray[Any]) -> Floats:
     """The same as contiguous floats; itself where it is."""
     if values.dtype == np.float64 and values.flags.c_contiguous:
@@ -340,19 +319,3 @@ def _as_wide(atoms_nm: Floats, count: int) -> Floats:
     """Atoms [B, n, 2] as an array of `count`, no fewer, NaN for those that are not there."""
     missing = count - atoms_nm.shape[1]
     return np.pad(atoms_nm, [(0, 0), (0, missing), (0, 0)], constant_values=np.nan) if missing else atoms_nm
-
-
-def _failures(state: State, done: Bools, steps: int) -> Bools:
-    """Which actions brought nothing [B, steps]; it grows when one does."""
-    failed = np.pad(state.failed, [(0, 0), (0, max(0, steps - state.failed.shape[1]))])
-    rows = np.flatnonzero(~done)
-    failed[rows, state.numbers[rows, _COUNT].astype(np.int64)] = True
-    return failed
-
-
-def _accepted(failed: Bools, steps: int) -> Bools:
-    """Which actions brought something, [B, steps]; one number for all where none failed and they are many."""
-    if failed.shape[1]:
-        return ~np.pad(failed, [(0, 0), (0, max(0, steps - failed.shape[1]))])[:, :steps]
-    shape = (len(failed), steps)
-    return np.ones(shape, dtype=bool) if shape[0] * shape[1] < _MANY else np.broadcast_to(np.True_, shape)

@@ -20,14 +20,14 @@ Floats = NDArray[np.float64]
 Look = tuple[int, Floats, Floats]
 _PANELS = 6
 _VIEW_NM = 0.9
-_SILICON = 14
+SILICON = 14
 _SHOWN = ("largest_rate_s", "offset_x_nm", "offset_y_nm")
 
 
 def sections(story: Story, reader: Reader, truth: Truth) -> list[Markup]:
     """The sections, each only where there is something for it."""
     with drawing.styled(drawing.PAGE):
-        made = [_way(story, reader), _sheet(story, truth), _rates(reader, truth)]
+        made = [_way(story, reader), sheet(story, truth), rates(reader, truth)]
     return [part for part in made if part is not None]
 
 
@@ -44,7 +44,7 @@ def looks_of(reader: Reader) -> list[Look]:
     return found
 
 
-def way_of(looks: list[Look], element: int = _SILICON) -> Floats:
+def way_of(looks: list[Look], element: int = SILICON) -> Floats:
     """Where the dopant was in every look, [looks, 2] nm: the one nearest to where it was before; NaN for none."""
     way: list[Floats] = []
     for _, place, species in looks:
@@ -91,7 +91,7 @@ def _way(story: Story, reader: Reader) -> Markup | None:
 
 def _frame_of(axes: Axes, looks: list[Look], way: Floats, number: int) -> None:
     step, place, species = looks[number]
-    carbon = place[species != _SILICON]
+    carbon = place[species != SILICON]
     for atoms, size, colour in (
         (looks[0][1], 6, drawing.PAGE.off),
         (carbon, 8, drawing.PAGE.data),
@@ -102,7 +102,7 @@ def _frame_of(axes: Axes, looks: list[Look], way: Floats, number: int) -> None:
     axes.set(aspect="equal", title="survey" if step < 0 else f"step {step}")
 
 
-def _sheet(story: Story, truth: Truth) -> Markup | None:
+def sheet(story: Story, truth: Truth) -> Markup | None:
     """What only the twin knew: where the atoms are, where the electrons fell, and what happened."""
     if not {"species", "positions_nm", "fluence_e_A2", "extent_nm"} <= set(truth):
         return None
@@ -136,7 +136,7 @@ def _events(truth: Truth) -> list[Markup]:
     return [el("p", f"Events (the last {len(events)}): {told}.")]
 
 
-def _rates(reader: Reader, truth: Truth) -> Markup | None:
+def rates(reader: Reader, truth: Truth) -> Markup | None:
     """The posterior over the law's parameters, next to the truth where it is known."""
     last = reader.last("belief")
     if last is None or "particles" not in last.payload:
