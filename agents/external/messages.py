@@ -59,10 +59,10 @@ def decision_out(decision: Decision, problem: Problem) -> dict[str, Any]:
 
 
 def transition_out(transition: Transition, problem: Problem, observations: bool) -> dict[str, Any]:
-    """A transition; without its observation where the policy wants none."""
+    """A transition; without its observations where the policy wants none."""
     said = {f.name: plain(getattr(transition, f.name)) for f in fields(transition) if f.name != "decision"}
     if not observations:
-        said.pop("observation")
+        del said["observation"], said["before"]
     return said | {"decision": decision_out(transition.decision, problem)}
 
 

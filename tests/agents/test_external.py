@@ -104,8 +104,10 @@ def test_observations_are_left_out_on_request(tmp_path: Path) -> None:
     agent = External(child(f"open({str(log)!r}, 'a').write(line)"), observations=False)
     agent.begin(trivial_problem(), 0)
     decision = agent.act({"image": np.zeros(3)})
-    agent.tell(Transition(1, decision, 1.0, np.array([True]), 0.0, {"image": np.zeros(3)}))
+    seen = {"image": np.zeros(3)}
+    agent.tell(Transition(1, decision, 1.0, np.array([True]), 0.0, seen, before=seen))
     assert "observation" not in log.read_text()
+    assert "before" not in log.read_text()
 
 
 def test_an_action_may_be_given_where_there_are_no_candidates() -> None:
