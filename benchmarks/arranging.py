@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.planning.arranging_hops import ArrangingHops
-from agents.planning.arranging_in_order import ArrangingInOrder, in_order
-from agents.planning.pattern import FILLED, Pattern, for_atom, waiting
-from agents.protocol import Agent, Decision, Observation, Transition
+from agents.planning.arranging_in_order import ArrangingInOrder, next_in_order
+from agents.planning.pattern import Pattern, for_atom, waiting
+from agents.protocol import Agent, Decision, Observation
+from benchmarks.episodes import begun, episode
 from benchmarks.registry import Measured, figure
 from environments.environment import Environment
 from environments.tasks.arrange_dopants import ArrangeDopants
-from experiments.campaign.problem import problem_of
 from instruments.embedded import Embedded
 from instruments.twins.stem.microscope import StemMicroscope
 from instruments.twins.stem.samples import Graphene
@@ -55,13 +55,11 @@ class OneAtATime(ArrangingHops):
         pattern = Pattern.of(observation, self.problem)
         if pattern.unsure:
             return waiting(pattern.count)
-        away = pattern.away()
-        targets = in_order(away)
-        atom = int(np.argmax(away[np.arange(pattern.count), targets] > FILLED))
+        atom, target, _ = next_in_order(pattern)
         mover = self.mover_of(atom)
-        now, plan = mover.planned(pattern.view(atom, int(targets[atom])), float(self.generator(pending).uniform()))
+        now, plan = mover.planned(pattern.view(atom, target), float(self.generator(pending).uniform()))
         own = mover.decided(now, plan)
-        figures = {**own.figures, "atom": float(atom), "target": float(targets[atom])}
+        figures = {**own.figures, "atom": float(atom), "target": float(target)}
         return Decision(for_atom(atom, pattern.count, own.action), own.reason, figures=figures)
 
 
@@ -74,22 +72,11 @@ _POLICIES: Final[dict[str, Callable[[], Agent]]] = {
 
 def _played(agent: Agent, seed: int) -> tuple[float, float, float, float]:
     """Seconds, actions, targets filled at the end, and whether an atom was lost."""
-    environment = Environment(Embedded(StemMicroscope(sample=Graphene(5.0, 5.0, silicon=_TASK.dopants))), _TASK)
-    observation, info = environment.reset(seed=seed)
-    agent.begin(problem_of(environment.brief(), environment.action_space), seed)
-    seconds, reward, step = 0.0, 0.0, 0
-    for step in range(_TASK.tries):
-        decision = agent.act(observation)
-        observation, reward, ended, _, info = environment.step(np.asarray(decision.action, np.float32))
-        seconds += info["seconds"]
-        cost: tuple[Any, Any] = info["seconds"], info["electrons"]
-        value = float(info.get("value", np.nan))
-        agent.tell(
-            Transition(step, decision, value, environment.accepted, float(reward), observation, bool(ended), *cost)
-        )
-        if ended:
-            break
-    return seconds, step + 1.0, round(_TASK.dopants * float(observation["progress"][1])), float(reward < -0.9)
+    env = Environment(Embedded(StemMicroscope(sample=Graphene(5.0, 5.0, silicon=_TASK.dopants))), _TASK)
+    observation, _ = begun(agent, env, seed)
+    turns = [turn.told for turn in episode(agent, env, observation)]
+    filled = round(_TASK.dopants * float(turns[-1].observation["progress"][1]))
+    return sum(told.seconds for told in turns), len(turns), filled, float(turns[-1].reward < -0.9)
 
 
 def _told(rows: Floats) -> dict[str, Any]:

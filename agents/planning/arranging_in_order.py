@@ -39,14 +39,20 @@ class ArrangingInOrder(Remembering):
         pattern = Pattern.of(observation, self.problem)
         if pattern.unsure:
             return waiting(pattern.count)
-        away = pattern.away()
-        targets = in_order(away)
-        far = away[np.arange(len(targets)), targets]
-        atom = int(np.argmax(far > FILLED))
-        now = situation(pattern.view(atom, int(targets[atom])))
+        atom, target, far = next_in_order(pattern)
+        now = situation(pattern.view(atom, target))
         action = for_atom(atom, pattern.count, now.action(self.aim * now.wanted_nm, self.dwell))
-        reason = f"atom {atom} towards its target, which is {far[atom]:.1f} bonds away"
+        reason = f"atom {atom} towards its target, which is {far:.1f} bonds away"
         return Decision(action, reason, figures={"aim": self.aim, "atom": float(atom)})
+
+
+def next_in_order(pattern: Pattern) -> tuple[int, int, float]:
+    """The first atom that is not on its target, which target that is, and how many bonds away."""
+    away = pattern.away()
+    targets = in_order(away)
+    far = away[np.arange(len(targets)), targets]
+    atom = int(np.argmax(far > FILLED))
+    return atom, int(targets[atom]), float(far[atom])
 
 
 def in_order(away: NDArray[np.float64]) -> NDArray[np.int64]:

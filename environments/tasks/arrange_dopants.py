@@ -20,29 +20,25 @@ of `move_dopant`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.dopant_watch import bands_of, counts_in_a_sample
+from environments.dopant_task import DopantState, DopantTask
 from environments.dopants import Dopants, Look, distances, followed, found, shortest
 from environments.failures import accepted, with_failures
 from environments.lattice import atoms_of
-from environments.places import extent_nm
-from environments.rows import SHARED
 from environments.target_sites import Wanted, sites_at_random, sites_next_to
-from environments.task import Brief, Outcome
-from environments.tasks.move_dopant import Looks
+from environments.task import Outcome
 from instruments.batch import RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities
-from instruments.errors import CalibrationUnknown, NotSupported, OutOfReach
+from instruments.errors import OutOfReach
 from instruments.keys import Keys
-from instruments.request_columns import Conditions, atom_positions
-from instruments.requests import ScanImage
-from physics_priors.bounds import POSITIVE_S, Bounds
+from instruments.request_columns import atom_positions
+from physics_priors.bounds import Bounds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -54,14 +50,9 @@ _EDGE_BONDS: Final = 1.4
 
 
 @dataclass(frozen=True)
-class State:
+class State(DopantState):
     """B rows of k dopants."""
 
-    capabilities: Capabilities = field(metadata=SHARED)
-    frame: ScanImage = field(metadata=SHARED)
-    low_nm: Floats = field(metadata=SHARED)
-    high_nm: Floats = field(metadata=SHARED)
-    keys: Keys
     lattice_nm: Floats
     """[B, C, 2] as the survey saw it, NaN for none."""
     dopants: Dopants
@@ -85,51 +76,28 @@ class State:
 
 
 @dataclass(frozen=True)
-class ArrangeDopants:
+class ArrangeDopants(DopantTask):
     """The task; see the module's text for actions, value and reward."""
 
-    element: Annotated[int, Bounds("", 1, 118)] = 14
     dopants: Annotated[int, Bounds("atoms", 1, 100)] = 3
     points_nm: tuple[tuple[float, float], ...] = ()
     """The pattern, x and y in the field's frame; none: at random."""
-    nearest_bonds: Annotated[float, Bounds("bonds", 0.5, 100.0)] = 2.5
-    farthest_bonds: Annotated[float, Bounds("bonds", 0.5, 100.0)] = 5.5
     apart_bonds: Annotated[float, Bounds("bonds", 0.5, 100.0)] = 2.5
-    margin_nm: Annotated[float, Bounds("nm", 0.0)] = 0.5
-    reach_nm: Annotated[float, Bounds("nm", 0.01, 1.0)] = 0.2
-    bond_nm: Annotated[float, Bounds("nm", 0.05, 0.5)] = 0.142
-    shortest_s: Annotated[float, POSITIVE_S] = 0.15
-    longest_s: Annotated[float, POSITIVE_S] = 15.0
-    samples: Annotated[int, Bounds("samples", 1, 10_000)] = 150
-    """Of the trace in the longest dwell."""
-    watch: bool = True
-    looks: Looks = field(default_factory=Looks)
     survey_every: Annotated[int, Bounds("actions", 1, 1_000_000)] = 20
-    discount_per_s: Annotated[float, Bounds("", 0.0, 1.0, open_low=True)] = 0.9967
-    price_per_s: Annotated[float, Bounds("1/s", 0.0)] = 1e-3
-    price_per_megaelectron: Annotated[float, Bounds("1/Me", 0.0)] = 0.0
     tries: Annotated[int, Bounds("tries", 1, 100_000_000)] = 200
 
     name = "arrange_dopants"
+    sought = "distance to the targets"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         points = tuple((float(x), float(y)) for x, y in self.points_nm)
         object.__setattr__(self, "points_nm", points)
-        if not (self.shortest_s < self.longest_s and self.nearest_bonds <= self.farthest_bonds):
-            raise ValueError("shortest_s must be below longest_s, and nearest_bonds not above farthest_bonds")
-        if self.looks.size_nm < 2.5 * self.bond_nm:
-            raise ValueError(f"looks.size_nm={self.looks.size_nm:g} shows no neighbours: at least 2.5 bonds")
         if points and len(points) != self.dopants:
             raise ValueError(f"points_nm names {len(points)} places for {self.dopants} dopants: name one for each")
 
     def check(self, capabilities: Capabilities) -> None:
-        for kind in ("AtomPositions", "Dwell"):
-            if kind not in capabilities.requests:
-                raise NotSupported(f"{capabilities.name} has no {kind}, which {self.name} needs")
-        if capabilities.calibration.current_pA is None:
-            raise CalibrationUnknown(f"{capabilities.name}: {self.name} needs a known beam current (current_pA)")
-        if min(capabilities.field.size_nm) < self.looks.size_nm + 2 * self.margin_nm:
-            raise OutOfReach(f"{self.name}: looks and margin do not fit into {capabilities.field}")
+        super().check(capabilities)
         if self.points_nm and not capabilities.field.contains(np.array(self.points_nm)):
             raise OutOfReach(f"{self.name}: points_nm {self.points_nm} are not all in {capabilities.field}")
 
@@ -145,16 +113,11 @@ class ArrangeDopants:
         return gymnasium.spaces.Box(-1.0, 1.0, (4,), np.float32)
 
     def start(self, keys: Keys, capabilities: Capabilities) -> State:
-        rows, area = len(keys), capabilities.field
-        half = np.array(area.size_nm) / 2
+        rows = len(keys)
         return State(
-            capabilities=capabilities,
-            frame=self.looks.close(area),
-            low_nm=np.array(area.center_nm) - half,
-            high_nm=np.array(area.center_nm) + half,
-            keys=keys,
+            **self.begun(keys, capabilities),
             lattice_nm=np.zeros((rows, 0, 2)),
-            dopants=Dopants.nothing(rows, self.dopants, area.center_nm),
+            dopants=Dopants.nothing(rows, self.dopants, capabilities.field.center_nm),
             targets_nm=np.zeros((rows, self.dopants, 2)),
             bands=np.zeros((rows, self.dopants, 3)),
             rise=np.zeros(rows),
@@ -167,10 +130,6 @@ class ArrangeDopants:
             failed=np.zeros((rows, 0), dtype=bool),
         )
 
-    def survey(self, state: State) -> Sequence[RequestBatch]:
-        frame = self.looks.survey(state.capabilities.field)
-        return [RequestBatch("AtomPositions", len(state.keys), {}, {"frame": frame})]
-
     def surveyed(self, state: State, results: Sequence[ResultBatch]) -> State:
         """Find the dopants and the targets; a row with too few dopants ends with its first action."""
         rows = len(state.keys)
@@ -181,27 +140,20 @@ class ArrangeDopants:
         every = np.ones(state.bands.shape[:2], dtype=bool)
         known = replace(state.dopants, ground_nm=ground)
         known, _ = followed(known, Look(position, species, enough, every, every), lattice, self.element, self.bond_nm)
-        scale = counts_in_a_sample(state.capabilities, results[0].units.get("intensity", ""), self.sample_s)
-        bands = bands_of(intensity, species, self.element, scale) if scale and self.watch else np.zeros((rows, 3))
+        bands = self.bands(state, results[0], intensity, species)
         wide = np.repeat(bands[:, None], self.dopants, axis=1)
         state = replace(state, lattice_nm=lattice, dopants=known, bands=wide, rise=bands[:, 1].copy(), lost=~enough)
         state = replace(state, targets_nm=self._pattern(state))
         return replace(state, most=self._filled(state))
 
     def requests(self, state: State, actions: NDArray[Any]) -> Sequence[RequestBatch]:
-        rows, which = np.arange(len(actions)), self._which(actions)
-        place, seconds, centers = np.empty((len(rows), 2)), np.empty(len(rows)), np.empty((len(rows), 2))
-        self._kernel.aimed(
-            _rest(actions), state.dopants.now_nm[rows, which], self.reach_nm, self.shortest_s, self.longest_s,
-            state.low_nm, state.high_nm, 0.5 * state.frame.size_nm[0], place, seconds, centers,
-        )  # fmt: skip
-        until: Any = Conditions(state.bands[rows, which])
-        each = {"position_nm": place, "longest_s": seconds, "until": until}
-        whole, due = {"frame": self.looks.survey(state.capabilities.field)}, self._due(state)
+        rows, which, due = np.arange(len(actions)), self._which(actions), self._due(state)
+        beside = state.dopants.now_nm[rows, which], state.bands[rows, which]
+        dwell, centers = self.dwelling(state, _rest(actions), *beside, ~state.unsure)
         return [
-            RequestBatch("Dwell", len(rows), each, {"sample_s": self.sample_s}, ~state.unsure),
+            dwell,
             replace(atom_positions(centers, state.frame), wanted=~due),
-            RequestBatch("AtomPositions", len(rows), {}, whole, due),
+            RequestBatch("AtomPositions", len(rows), {}, self.surveying(state), due),
         ]
 
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
@@ -235,22 +187,6 @@ class ArrangeDopants:
             "progress": np.stack([np.minimum(state.count / self.tries, 1.0), self._filled(state) / self.dopants], 1),
         }
         return {name: array.reshape(rows, -1).astype(np.float32) for name, array in shown.items()}
-
-    def brief(self, state: State, row: int) -> Brief:
-        """No list of candidates: the actions are a continuum."""
-        return Brief("minimise", "distance to the targets", "bonds", extent_nm=extent_nm(state.capabilities.field))
-
-    @property
-    def sample_s(self) -> float:
-        """Between two samples of the trace."""
-        return self.longest_s / self.samples
-
-    @property
-    def _kernel(self) -> Any:
-        """The compiled part, which loads Numba."""
-        from environments import dopant_kernel
-
-        return dopant_kernel
 
     def _which(self, actions: NDArray[Any]) -> NDArray[np.int64]:
         """The dopant [B] that each action picks."""
@@ -292,7 +228,7 @@ class ArrangeDopants:
         rows, numbers = np.arange(len(which)), np.zeros((len(which), NUMBERS))
         numbers[:, MOVED], numbers[:, LOST] = moved, state.unsure | state.lost
         own, bands = state.bands[rows, which], state.bands.copy()
-        self._kernel.forgive(rest, self.shortest_s, self.longest_s, dwell.cost.seconds, numbers, state.rise, own)
+        self.kernel.forgive(rest, self.shortest_s, self.longest_s, dwell.cost.seconds, numbers, state.rise, own)
         bands[rows, which] = own
         return replace(state, bands=bands)
 

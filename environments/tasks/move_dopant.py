@@ -17,7 +17,7 @@ then, or with -1 when a look does not find the dopant, or after `tries`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Final
 
@@ -25,23 +25,19 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.dopant_watch import bands_of, counts_in_a_sample
+from environments.dopant_task import DopantState, DopantTask
+from environments.dopant_task import Looks as Looks  # its place in the settings of earlier campaigns
 from environments.failures import accepted, with_failures
 from environments.lattice import atoms_of
-from environments.places import extent_nm
-from environments.rows import SHARED
-from environments.task import Brief, Outcome
+from environments.task import Outcome
 from instruments.batch import RequestBatch, ResultBatch
-from instruments.capabilities import Capabilities, Field
-from instruments.errors import CalibrationUnknown, NotSupported, OutOfReach
+from instruments.capabilities import Capabilities
 from instruments.keys import Keys
-from instruments.request_columns import Conditions, atom_positions
-from instruments.requests import ScanImage
-from physics_priors.bounds import POSITIVE_NM, POSITIVE_S, Bounds
+from instruments.request_columns import atom_positions
+from physics_priors.bounds import Bounds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Pixels = Annotated[int, Bounds("pixels", 4, 1024)]
 _FAR: Final = 1000.0
 _KEPT: Final = 40
 _LOST, _COUNT, _NUMBERS = 2, 7, 8
@@ -49,37 +45,9 @@ _LOST, _COUNT, _NUMBERS = 2, 7, 8
 
 
 @dataclass(frozen=True)
-class Looks:
-    """How looks are made: small frames around the dopant, and the survey's over the field, both of this pixel time."""
-
-    size_nm: Annotated[float, POSITIVE_NM] = 0.6
-    shape: tuple[Pixels, Pixels] = (14, 14)
-    dwell_s: Annotated[float, POSITIVE_S] = 1e-5
-    survey_shape: tuple[Pixels, Pixels] = (96, 96)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
-        object.__setattr__(self, "survey_shape", tuple(self.survey_shape))
-
-    def survey(self, field: Field) -> ScanImage:
-        """The frame of the survey."""
-        return ScanImage(field.center_nm, field.size_nm, self.survey_shape, self.dwell_s)
-
-    def close(self, field: Field) -> ScanImage:
-        """The frame of a look, in the middle of the field."""
-        side = min(self.size_nm, *field.size_nm)
-        return ScanImage(field.center_nm, (side, side), self.shape, self.dwell_s)
-
-
-@dataclass(frozen=True)
-class State:
+class State(DopantState):
     """B rows."""
 
-    capabilities: Capabilities = field(metadata=SHARED)
-    frame: ScanImage = field(metadata=SHARED)
-    low_nm: Floats = field(metadata=SHARED)
-    high_nm: Floats = field(metadata=SHARED)
-    keys: Keys
     lattice_nm: Floats
     """[B, C, 2] as the survey saw it, NaN for none."""
     home_nm: Floats
@@ -108,43 +76,14 @@ class State:
 
 
 @dataclass(frozen=True)
-class MoveDopant:
+class MoveDopant(DopantTask):
     """The task; see the module's text for actions, value and reward."""
 
-    element: Annotated[int, Bounds("", 1, 118)] = 14
     goals: Annotated[int, Bounds("goals", 1, 1_000_000)] = 1
-    nearest_bonds: Annotated[float, Bounds("bonds", 0.5, 100.0)] = 2.5
-    farthest_bonds: Annotated[float, Bounds("bonds", 0.5, 100.0)] = 5.5
-    margin_nm: Annotated[float, Bounds("nm", 0.0)] = 0.5
-    reach_nm: Annotated[float, Bounds("nm", 0.01, 1.0)] = 0.2
-    bond_nm: Annotated[float, Bounds("nm", 0.05, 0.5)] = 0.142
-    shortest_s: Annotated[float, POSITIVE_S] = 0.15
-    longest_s: Annotated[float, POSITIVE_S] = 15.0
-    samples: Annotated[int, Bounds("samples", 1, 10_000)] = 150
-    """Of the trace in the longest dwell."""
-    watch: bool = True
-    looks: Looks = field(default_factory=Looks)
-    discount_per_s: Annotated[float, Bounds("", 0.0, 1.0, open_low=True)] = 0.9967
-    price_per_s: Annotated[float, Bounds("1/s", 0.0)] = 1e-3
-    price_per_megaelectron: Annotated[float, Bounds("1/Me", 0.0)] = 0.0
     tries: Annotated[int, Bounds("tries", 1, 100_000_000)] = 100
 
     name = "move_dopant"
-
-    def __post_init__(self) -> None:
-        if not (self.shortest_s < self.longest_s and self.nearest_bonds <= self.farthest_bonds):
-            raise ValueError("shortest_s must be below longest_s, and nearest_bonds not above farthest_bonds")
-        if self.looks.size_nm < 2.5 * self.bond_nm:
-            raise ValueError(f"looks.size_nm={self.looks.size_nm:g} shows no neighbours: at least 2.5 bonds")
-
-    def check(self, capabilities: Capabilities) -> None:
-        for kind in ("AtomPositions", "Dwell"):
-            if kind not in capabilities.requests:
-                raise NotSupported(f"{capabilities.name} has no {kind}, which {self.name} needs")
-        if capabilities.calibration.current_pA is None:
-            raise CalibrationUnknown(f"{capabilities.name}: {self.name} needs a known beam current (current_pA)")
-        if min(capabilities.field.size_nm) < self.looks.size_nm + 2 * self.margin_nm:
-            raise OutOfReach(f"{self.name}: looks and margin do not fit into {capabilities.field}")
+    sought = "distance to the target"
 
     def observation_space(self, capabilities: Capabilities) -> gymnasium.spaces.Dict:
         sizes = {"dopant": (-1.0, 1.0, 2), "neighbours": (-1.0, 1.0, 6), "target": (-_FAR, _FAR, 2)}
@@ -157,36 +96,26 @@ class MoveDopant:
         return gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
 
     def start(self, keys: Keys, capabilities: Capabilities) -> State:
-        rows, area = len(keys), capabilities.field
-        half = np.array(area.size_nm) / 2
+        rows, middle = len(keys), np.array(capabilities.field.center_nm, dtype=np.float64)
         return State(
-            capabilities=capabilities,
-            frame=self.looks.close(area),
-            low_nm=np.array(area.center_nm) - half,
-            high_nm=np.array(area.center_nm) + half,
-            keys=keys,
+            **self.begun(keys, capabilities),
             lattice_nm=np.zeros((rows, 0, 2)),
             home_nm=np.zeros((rows, 2)),
             bands=np.zeros((rows, 3)),
             rise=np.zeros(rows),
             atoms_nm=np.zeros((rows, 0, 2)),
-            dopant_nm=np.tile(np.array(area.center_nm, dtype=np.float64), (rows, 1)),
+            dopant_nm=np.tile(middle, (rows, 1)),
             near_nm=np.full((rows, 3, 2), np.nan),
             target_nm=np.zeros((rows, 2)),
             numbers=np.zeros((rows, _NUMBERS)),
             failed=np.zeros((rows, 0), dtype=bool),
         )
 
-    def survey(self, state: State) -> Sequence[RequestBatch]:
-        frame = self.looks.survey(state.capabilities.field)
-        return [RequestBatch("AtomPositions", len(state.keys), {}, {"frame": frame})]
-
     def surveyed(self, state: State, results: Sequence[ResultBatch]) -> State:
         """Find the dopant that is nearest to the middle, its neighbours, and a first goal."""
         position, intensity, species = atoms_of(results[0], len(state.keys))
         known = self._looked(state, results[0])
-        scale = counts_in_a_sample(state.capabilities, results[0].units.get("intensity", ""), self.sample_s)
-        bands = bands_of(intensity, species, self.element, scale) if scale and self.watch else state.bands
+        bands = self.bands(state, results[0], intensity, species)
         known = known.changed(
             lattice_nm=np.ascontiguousarray(position),
             home_nm=np.zeros_like(state.home_nm),
@@ -197,25 +126,16 @@ class MoveDopant:
         return self._goal(known, known.numbers[:, _LOST] == 0.0)
 
     def requests(self, state: State, actions: NDArray[Any]) -> Sequence[RequestBatch]:
-        rows = len(actions)
-        place, seconds, centers = np.empty((rows, 2)), np.empty(rows), np.empty((rows, 2))
-        self._kernel.aimed(
-            np.asarray(actions, dtype=np.float64), state.dopant_nm, self.reach_nm, self.shortest_s, self.longest_s,
-            state.low_nm, state.high_nm, 0.5 * state.frame.size_nm[0], place, seconds, centers,
-        )  # fmt: skip
-        until: Any = Conditions(state.bands)
-        each = {"position_nm": place, "longest_s": seconds, "until": until}
-        return [
-            RequestBatch("Dwell", rows, each, {"sample_s": self.sample_s}),
-            atom_positions(centers, state.frame),
-        ]
+        own = np.asarray(actions, dtype=np.float64)
+        dwell, centers = self.dwelling(state, own, state.dopant_nm, state.bands)
+        return [dwell, atom_positions(centers, state.frame)]
 
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
         rows, (dwell, look) = len(actions), results
         after = self._watched(self._looked(state, look), actions, dwell)
         reward, value = np.empty(rows), np.empty(rows)
         ended, more = np.empty(rows, dtype=bool), np.empty(rows, dtype=bool)
-        steps, fine, any_more = self._kernel.judge(
+        steps, fine, any_more = self.kernel.judge(
             dwell.done, look.done, dwell.cost.seconds, look.cost.seconds, dwell.cost.electrons, look.cost.electrons,
             self._settings, after.numbers, reward, value, ended, more,
         )  # fmt: skip
@@ -229,7 +149,7 @@ class MoveDopant:
 
     def observation(self, state: State) -> Mapping[str, NDArray[Any]]:
         out = np.empty((len(state.keys), 14), dtype=np.float32)
-        self._kernel.shown(state.dopant_nm, state.near_nm, state.target_nm, state.numbers, state.low_nm, state.high_nm,
+        self.kernel.shown(state.dopant_nm, state.near_nm, state.target_nm, state.numbers, state.low_nm, state.high_nm,
               self.reach_nm, self._settings, out)  # fmt: skip
         return {
             "dopant": out[:, :2],
@@ -238,22 +158,6 @@ class MoveDopant:
             "last": out[:, 10:12],
             "progress": out[:, 12:],
         }
-
-    def brief(self, state: State, row: int) -> Brief:
-        """No list of candidates: the actions are a continuum."""
-        return Brief("minimise", "distance to the target", "bonds", extent_nm=extent_nm(state.capabilities.field))
-
-    @property
-    def sample_s(self) -> float:
-        """Between two samples of the trace."""
-        return self.longest_s / self.samples
-
-    @property
-    def _kernel(self) -> Any:
-        """The compiled part, which loads Numba."""
-        from environments import dopant_kernel
-
-        return dopant_kernel
 
     @cached_property
     def _settings(self) -> Floats:
@@ -270,7 +174,7 @@ class MoveDopant:
         place, near, target = state.dopant_nm.copy(), state.near_nm.copy(), state.target_nm.copy()
         home, numbers = state.home_nm.copy(), state.numbers.copy()
         before, now = np.ascontiguousarray(state.atoms_nm[:, : position.shape[1]]), _plain(position)
-        all_show = self._kernel.follow(now, _plain(species), result.done, self._settings, before,
+        all_show = self.kernel.follow(now, _plain(species), result.done, self._settings, before,
                place, near, target, home, numbers)  # fmt: skip
         if not all_show:
             unseen = ~result.done | (numbers[:, _LOST] > 0.0)
@@ -284,7 +188,7 @@ class MoveDopant:
         if not self.watch:
             return state
         bands = state.bands.copy()
-        changed = self._kernel.forgive(
+        changed = self.kernel.forgive(
             np.asarray(actions, dtype=np.float64), self.shortest_s, self.longest_s, dwell.cost.seconds, state.numbers,
             state.rise, bands,
         )  # fmt: skip
@@ -294,7 +198,7 @@ class MoveDopant:
         """A new goal in some rows, at random among the atoms of the survey that are far enough and not too far."""
         target, numbers = state.target_nm.copy(), state.numbers.copy()
         bounds = self.nearest_bonds * self.bond_nm, self.farthest_bonds * self.bond_nm
-        self._kernel.choose(
+        self.kernel.choose(
             rows, state.keys, state.lattice_nm, state.home_nm, state.dopant_nm, state.low_nm, state.high_nm,
             self.margin_nm, *bounds, self.bond_nm, target, numbers,
         )  # fmt: skip

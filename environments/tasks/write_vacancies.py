@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.lattice import atoms_of, matched, median_shift, picked, row_medians
+from environments.needs import needs_atoms_and_dwells
 from environments.places import extent_nm, to_nm
 from environments.task import Brief, Outcome
 from environments.vacancies import (
@@ -41,7 +42,7 @@ from environments.vacancies import (
 from instruments.batch import RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities
 from instruments.cost import ELECTRONS_PER_PA_S
-from instruments.errors import CalibrationUnknown, NotSupported, OutOfReach
+from instruments.errors import OutOfReach
 from instruments.keys import Keys
 from instruments.requests import AtomPositions, Until
 from physics_priors.bounds import POSITIVE_NM, POSITIVE_S, Bounds
@@ -81,11 +82,7 @@ class WriteVacancies:
             raise ValueError("sample_s must not exceed shortest_s, which must be below longest_s")
 
     def check(self, capabilities: Capabilities) -> None:
-        for kind in ("AtomPositions", "Dwell"):
-            if kind not in capabilities.requests:
-                raise NotSupported(f"{capabilities.name} has no {kind}, which {self.name} needs")
-        if capabilities.calibration.current_pA is None:
-            raise CalibrationUnknown(f"{capabilities.name}: {self.name} needs a known beam current (current_pA)")
+        needs_atoms_and_dwells(capabilities, self.name)
         if not capabilities.field.contains(np.array(self._wanted_nm())):
             raise OutOfReach(f"the pattern of {self.name} does not fit into {capabilities.field}")
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from experiments.report.tasks.arrange_dopants import ways_of
+from experiments.report.tasks.move_dopant import true_parameters
 
 CARBON = np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0)), -1).reshape(-1, 2)
 
@@ -31,3 +32,8 @@ def test_in_a_small_look_nothing_far_away_is_taken_for_an_atom() -> None:
     looks = [look(-1, [[1.0, 1.2], [5.0, 5.2]]), look(0, [[1.0, 1.2], [3.0, 3.0]], around=3.0)]
     assert [len(way) for way in ways_of(looks)] == [1, 1]
     assert ways_of([]) == []
+
+
+def test_the_truth_of_rates_is_that_of_all_dopants() -> None:
+    rates = np.array([[0.4, 0.3, np.nan], [0.2, 0.6, 0.5]])
+    assert true_parameters({"best_rates_s": rates})["largest_rate_s"] == [0.4, 0.3, 0.2, 0.6, 0.5]

@@ -160,11 +160,11 @@ def rates(reader: Reader, truth: Truth) -> Markup | None:
 
 
 def true_parameters(truth: Truth) -> dict[str, list[float]]:
-    """The truth by parameter: the best rates to each neighbour where the atom ended, and the beam's offset."""
+    """The truth by parameter: the best rates to each neighbour where the atoms ended, and the beam's offset."""
     found: dict[str, list[float]] = {}
     if "best_rates_s" in truth:
         rates = np.ravel(np.asarray(truth["best_rates_s"], dtype=float))
-        found["largest_rate_s"] = [float(rate) for rate in rates[np.isfinite(rates)][:3]]
+        found["largest_rate_s"] = rates[np.isfinite(rates)].tolist()
     if "aim_nm" in truth:
         x, y = (float(v) for v in np.ravel(truth["aim_nm"]))
         found |= {"offset_x_nm": [x], "offset_y_nm": [y]}
