@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,18 @@ class Begun:
 class Prepared:
     """For each of `rows` rows the sample that it will take next, or none yet.
 
-    `make` begins samples of given seeds, `draw` takes the next seed of a row.
+    `make` begins samples of given seeds, `draw` takes the next seed of a row. `own` names the arrays of a world that
+    may be edited in place.
     """
 
-    def __init__(self, rows: int, make: Callable[[Sequence[int]], Begun], draw: Callable[[int], int]) -> None:
-        self._make, self._draw = make, draw
+    def __init__(
+        self,
+        rows: int,
+        make: Callable[[Sequence[int]], Begun],
+        draw: Callable[[int], int],
+        own: Collection[str] = (),
+    ) -> None:
+        self._make, self._draw, self._own = make, draw, own
         self._seeds: list[int | None] = [None] * rows
         self._begun: Begun | None = None
 
@@ -43,7 +50,11 @@ class Prepared:
             self._fill()
         for row in rows:
             self._seeds[row] = None
-        return take(self._begun, rows)  # type: ignore[return-value]
+        begun = self._begun
+        if begun is not None and len(rows) == len(self._seeds):  # nothing is left that could be taken twice
+            self._begun = None
+            return begun
+        return take(begun, rows)  # type: ignore[return-value]
 
     def seed(self, row: int, seed: int | None) -> int | None:
         """The seed of a sample that will not be taken, where the row's next one is asked for; else None."""
@@ -56,4 +67,9 @@ class Prepared:
         for row, seed in zip(missing, drawn, strict=True):
             self._seeds[row] = seed
         fresh = self._make(drawn)
-        self._begun = fresh if self._begun is None else put(self._begun, missing, fresh)
+        old = self._begun if len(missing) < len(self._seeds) else None
+        self._begun = fresh if old is None else self._renewed(old, missing, fresh)
+
+    def _renewed(self, begun: Begun, rows: Rows, fresh: Begun) -> Begun:
+        world = put(begun.world, rows, fresh.world, self._own)
+        return replace(put(replace(begun, world=None), rows, replace(fresh, world=None)), world=world)

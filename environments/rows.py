@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 SHARED: Final = {"shared": True}
 """Field metadata: common to all rows."""
+KEPT: Final = {"kept": True}
+"""Field metadata: large, and never handed out by its owner; `put` edits its rows in place."""
 
 
 def take(batch: T, rows: NDArray[np.intp]) -> T:
@@ -27,7 +30,8 @@ def take(batch: T, rows: NDArray[np.intp]) -> T:
 def put(batch: T, rows: NDArray[np.intp], fresh: T, own: Collection[str] = ()) -> T:
     """The batch with `rows` replaced by those of `fresh`; where one is shorter along axis 1 it is padded with zeros.
 
-    Arrays of the batch named in `own` are nobody else's: they are edited in place where nothing is to be padded.
+    Arrays of the batch named in `own`, or whose metadata says `kept`, are nobody else's: they are edited in place where
+    nothing is to be padded.
     """
     return _joined(batch, rows, fresh, own)  # type: ignore[no-any-return]
 
@@ -38,8 +42,7 @@ def _mapped(value: Any, change: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _mapped(item, change) for name, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        own = {f.name: _mapped(getattr(value, f.name), change) for f in _per_row(value)}
-        return dataclasses.replace(value, **own)
+        return dataclasses.replace(value, **{name: _mapped(getattr(value, name), change) for name in _per_row(value)})
     return value
 
 
@@ -49,9 +52,8 @@ def _joined(old: Any, rows: NDArray[np.intp], new: Any, own: Collection[str] = (
     if isinstance(old, Mapping):
         return {name: _joined(item, rows, new[name]) for name, item in old.items()}
     if dataclasses.is_dataclass(old) and not isinstance(old, type):
-        names = [f.name for f in _per_row(old)]
-        edit = {name: _edited if name in own else _joined for name in names}
-        return dataclasses.replace(old, **{n: edit[n](getattr(old, n), rows, getattr(new, n)) for n in names})
+        edit = {name: _edited if kept or name in own else _joined for name, kept in _per_row(old).items()}
+        return dataclasses.replace(old, **{n: e(getattr(old, n), rows, getattr(new, n)) for n, e in edit.items()})
     return old
 
 
@@ -76,5 +78,12 @@ def _padded(array: NDArray[Any], length: int) -> NDArray[Any]:
     return np.pad(array, [(0, 0), (0, missing)] + [(0, 0)] * (array.ndim - 2)) if missing else array
 
 
-def _per_row(value: Any) -> list[dataclasses.Field[Any]]:
-    return [f for f in dataclasses.fields(value) if not f.metadata.get("shared", False)]
+def _per_row(value: Any) -> Mapping[str, bool]:
+    """The fields that each row has its own of, and whether they are kept."""
+    kind: Any = type(value)
+    return _fields_of(kind)
+
+
+@lru_cache
+def _fields_of(kind: Any) -> Mapping[str, bool]:
+    return {f.name: f.metadata.get("kept", False) for f in dataclasses.fields(kind) if not f.metadata.get("shared")}

@@ -66,7 +66,10 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
-        self._prepared = Prepared(num_envs, self._made, lambda row: self._drawn(row, None)) if ahead else None
+        self._own = getattr(core, "editable", ())
+        self._prepared = (
+            Prepared(num_envs, self._made, lambda row: self._drawn(row, None), self._own) if ahead else None
+        )
         self._world: Any = None
         self._state: Any = None
         self._roots: keys.Keys = np.zeros(num_envs, np.uint64)
@@ -161,8 +164,7 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
             begun = self._prepared.taken(rows)
         else:
             begun = self._made([self._seed(int(row), seed) for row, seed in zip(rows, seeds, strict=True)])
-        own = getattr(self.core, "editable", ())
-        self._world = begun.world if everything else put(self._world, rows, begun.world, own)
+        self._world = begun.world if everything else put(self._world, rows, begun.world, self._own)
         self._state = begun.state if everything else put(self._state, rows, begun.state)
         self._roots[rows], self._sent[rows], self._steps[rows], self._ended[rows] = begun.roots, begun.sent, 0, False
         costs = np.zeros((self.num_envs, 2))

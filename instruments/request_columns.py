@@ -70,7 +70,10 @@ def frames_of(batch: RequestBatch) -> tuple[NDArray[np.float64], ScanImage]:
     column: Any = batch.each.get("frame")
     if isinstance(column, Frames):
         return column.centers_nm, column.template
-    frames = [batch.shared["frame"]] * batch.rows if column is None else list(column)
+    if column is None:
+        same: ScanImage = batch.shared["frame"]
+        return np.tile(np.array(same.center_nm, dtype=np.float64), (batch.rows, 1)), same
+    frames = list(column)
     first: ScanImage = frames[0]
     if any(replace(frame, center_nm=first.center_nm) != first for frame in frames):
         from instruments.errors import NotSupported

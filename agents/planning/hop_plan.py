@@ -19,6 +19,7 @@ from agents.planning.hop_belief import PROBE_BONDS, factors, hits
 from agents.planning.hop_border import held_back
 from agents.planning.hop_chain import Stay, stay
 from agents.planning.hop_glare import dimmed
+from agents.planning.hop_refill import carbon_outside
 from agents.planning.hop_routes import Surroundings, routes, vacancies_beside
 from agents.planning.hops import Situation
 from physics_priors.beam.hop import BOND_NM
@@ -28,6 +29,7 @@ ALONG: Final = np.linspace(0.3, 1.2, 10)
 ACROSS: Final = np.linspace(-0.3, 0.3, 5)
 FILL: Final = -1
 TURN_BACK: Final = -2
+CLOSE: Final = -3
 _SILICON: Final = (14.0 / 6.0) ** 1.6
 """How much brighter silicon is than carbon, roughly."""
 _RISE: Final = 0.4
@@ -49,7 +51,8 @@ _FILLING_S: Final = 6.0
 class Plan:
     """beam_nm [2] from the silicon, which of the dwells, bonds gained per second, and the neighbour that is meant.
 
-    In the place of a neighbour, `FILL` where a carbon shall jump into a vacancy, `TURN_BACK` where a bond shall turn.
+    In the place of a neighbour, `FILL` where a carbon shall jump into a vacancy, `CLOSE` where one shall that no look
+    shows, `TURN_BACK` where a bond shall turn.
     """
 
     beam_nm: Floats
@@ -190,6 +193,9 @@ def decide(now: Situation, around: Surroundings, theta: Floats, clock: Clock) ->
     worth_it = clock.filling_s * _pace(around.bonds_nm, theta, clock) if len(around.vacant_nm) else 1.0
     way = routes(now, around.bonds_nm, around.vacant_nm, worth_it)
     likely = theta[fourfold] if len(way.filling_nm) and fourfold.mean() > 0.5 else theta
+    outside = carbon_outside(now, around.bonds_nm, around.vacant_nm) if fourfold.mean() > 0.5 else None
+    if outside is not None:
+        return Plan(outside - theta[:, 3:5].mean(0), short, 0.0, CLOSE)
     if hops and (not len(way.filling_nm) or likely is not theta):
         lost = clock.lost_s * clock.filling_s * np.where(way.gain > 0.0, 1.0, _ASIDE)
         gain = held_back(way.gain, now.neighbours_nm, now.room_nm)

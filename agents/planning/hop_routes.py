@@ -22,11 +22,14 @@ BESIDE_SILICON: Final = 60.0
 """What a hop costs to a site next to other silicon, which the beam would move too: only where there is no other way."""
 _TAKEN: Final = 1000.0
 """The same of a site on which it is: silicon does not change places with silicon."""
-_PATIENCE_S: Final = 250.0
-"""How long the beam waits for a carbon to jump into a vacancy."""
+_PATIENCE: Final = 4.0
+"""How long the beam waits for a carbon to jump into a vacancy, in times of what that takes on average."""
+_BLIND: Final = 2.0
+"""The same where no look shows the vacancy."""
 _NEAR_NM: Final = 0.05
 _REMEMBERED_BONDS: Final = 2.8
 """Vacancies farther away are forgotten: they may have moved."""
+_BESIDE_BONDS: Final = 1.2
 _REGULAR: Final = 0.3
 """[bonds] As near to its site has to be what stands beside the dopant."""
 
@@ -100,29 +103,43 @@ class Surroundings:
     regular: bool = True
     waited: Floats = field(default_factory=lambda: np.zeros(3))
 
-    def waited_for(self, beam_nm: Floats, seconds: float, before: Surroundings) -> Surroundings:
-        """After the beam was on a carbon beside a vacancy, `before` having been known.
+    def waited_for(self, beam_nm: Floats, seconds: float, before: Surroundings, filling_s: float) -> Surroundings:
+        """After the beam was on a carbon beside a vacancy, `before` having been known; a jump takes `filling_s`.
 
         Where the vacancy is filled, the carbon's site is vacant; if it does not jump for long, it was not there.
         """
-        sites = patch().whole @ self.bonds_nm
-        away = np.where(np.abs(np.hypot(*sites.T) / BOND_NM - 3.0**0.5) < 0.1, np.hypot(*(sites - beam_nm).T), np.inf)
-        carbon = sites[int(away.argmin())]
-        same = self.waited[2] > 0.0 and float(np.hypot(*(self.waited[:2] - carbon))) < _NEAR_NM
-        spent = seconds + (float(self.waited[2]) if same else 0.0)
-        if spent < _PATIENCE_S and self._beside >= before._beside:
+        carbon, spent = self._waited(beam_nm, seconds, (3.0**0.5,))
+        if spent < _PATIENCE * filling_s and self.beside >= before.beside:
             return replace(self, waited=np.array([*carbon, spent]))
         return replace(self, waited=np.zeros(3), vacant_nm=np.vstack([self.vacant_nm, carbon]))
 
+    def closed(self, beam_nm: Floats, seconds: float, filling_s: float) -> Surroundings:
+        """After the beam was on a carbon three hops away, which no look shows: it will have jumped when it had time."""
+        carbon, spent = self._waited(beam_nm, seconds, (2.0, 7.0**0.5))
+        away = np.hypot(*(self.vacant_nm - carbon).T)
+        if spent < _BLIND * filling_s and len(away) and away.min() < _BESIDE_BONDS * BOND_NM:
+            return replace(self, waited=np.array([*carbon, spent]))
+        kept = self.vacant_nm[np.arange(len(away)) != away.argmin()] if len(away) else self.vacant_nm
+        return replace(self, waited=np.zeros(3), vacant_nm=np.vstack([kept, carbon]))
+
+    def _waited(self, beam_nm: Floats, seconds: float, bonds_away: tuple[float, ...]) -> tuple[Floats, float]:
+        """The carbon [2] of those some bonds away that the beam was on, and for how long in all [s]."""
+        sites = patch().whole @ self.bonds_nm
+        there = np.abs(np.hypot(*sites.T)[:, None] / BOND_NM - np.array(bonds_away)).min(1) < 0.1
+        carbon = sites[int(np.where(there, np.hypot(*(sites - beam_nm).T), np.inf).argmin())]
+        same = self.waited[2] > 0.0 and float(np.hypot(*(self.waited[:2] - carbon))) < _NEAR_NM
+        return carbon, seconds + (float(self.waited[2]) if same else 0.0)
+
     @property
-    def _beside(self) -> int:
-        """Vacancies beside the dopant."""
+    def beside(self) -> int:
+        """How many vacancies are beside the dopant."""
         return int(np.isin(placed(self.vacant_nm, self.bonds_nm), [1, 2, 3]).sum())
 
     def looked(self, observation: Observation, way_nm: Floats | None = None) -> Surroundings:
         """After a look, and after the dopant went `way_nm` [2] where it did.
 
-        A site beside the dopant at which no atom is seen is vacant, or out of sight and no way either.
+        A site beside the dopant at which no atom is seen is vacant, or out of sight and no way either. A carbon that is
+        gone from there while the dopant stayed has jumped into the vacancy beside it, where there is one.
         """
         now = situation(observation)
         vacant = self.vacant_nm if way_nm is None else self.vacant_nm - way_nm
@@ -133,8 +150,9 @@ class Surroundings:
             return Surroundings(known, vacant, False)
         missing = [k for k in (1, 2, 3) if k not in near]
         places = patch().whole @ there
+        taken = set() if way_nm is not None else _jumped_into(set(missing) - set(before.tolist()), before)
         remembered = [k for k in before.tolist() if k > 3 and np.hypot(*places[k]) < _REMEMBERED_BONDS * BOND_NM]
-        found = places[sorted({*missing, *remembered})].reshape(-1, 2)
+        found = places[sorted({*missing, *remembered} - taken)].reshape(-1, 2)
         unchanged = way_nm is None and len(found) == len(self.vacant_nm)
         return Surroundings(there, found, True, self.waited if unchanged else np.zeros(3))
 
@@ -155,6 +173,13 @@ class Surroundings:
         """Those of the site that the dopant went to: the other sublattice's are opposite."""
         site = 0 if way_nm is None else int(placed(way_nm, self.bonds_nm)[0])
         return self.bonds_nm * (-1.0 if site > 0 and patch().whole[site].sum() == 1 else 1.0)
+
+
+def _jumped_into(gone: set[int], vacant: NDArray[np.int64]) -> set[int]:
+    """The vacancies into which carbon that is gone from some sites must have jumped: where there was one alone."""
+    links = patch().links
+    ways = [links[(links[:, 0] == site) & np.isin(links[:, 1], vacant[vacant > 3]), 1] for site in gone]
+    return {int(way[0]) for way in ways if len(way) == 1}
 
 
 def vacancies_beside(now: Situation, around: Surroundings) -> Floats:

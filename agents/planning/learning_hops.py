@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from agents.planning.hop_belief import ASTRAY, STAYED, Dwell, HopBelief
 from agents.planning.hop_border import room_of
 from agents.planning.hop_glare import NO_GLARE, carried_along, seen_in_vain
-from agents.planning.hop_plan import FILL, TURN_BACK, Clock, Plan, decide
+from agents.planning.hop_plan import CLOSE, FILL, TURN_BACK, Clock, Plan, decide
 from agents.planning.hop_prior import NAMES, accounts
 from agents.planning.hop_routes import NONE_SEEN, Surroundings
 from agents.planning.hops import Situation, figures_of, situation, situation_of, way_of, went_to
@@ -32,10 +32,11 @@ _BETWEEN_S: Final = 1.5
 """What is lost with every dwell, before the first was told."""
 _LOST_S: Final = 7e-4
 """How often the beam throws out a carbon that it stands on [1/s], roughly."""
-_FILLING_S: Final = 60.0
-"""What it takes to fill a vacancy, roughly: a guess that decides on detours."""
+_FILLED: Final = (60.0, 1.0)
+"""Seconds on a carbon beside a vacancy and how often it jumped, before the first (a gamma distribution)."""
 _SEEN: Final = (5.0, 0.25)
 """Arrivals that ended a dwell, and that did not though they should have, before the first (a beta distribution)."""
+_LEARNED: Final = ("between", "delay", "seen", "filled")
 _INSTANT_S: Final = 0.05
 _SHOWN: Final = 2000
 _OLDER: Final = "this state is of an older version of the planner of hops: start anew"
@@ -78,6 +79,7 @@ class LearningHops(Remembering):
         self.glare_nm = NO_GLARE
         """Where the trace ended dwells in vain, [m, 2] from the dopant."""
         self.seen = np.array(_SEEN)
+        self.filled = np.array(_FILLED)
 
     def act(
         self, observation: Observation, *, pending: Sequence[Decision] = (), deadline_s: float | None = None
@@ -97,7 +99,7 @@ class LearningHops(Remembering):
         uniforms = (np.arange(self.draws) + uniform) / self.draws
         around = self.around.looked(observation)
         between_s = max(self._look_s + self._delay_s, self.action_s)
-        clock = Clock(self.dwells_s, between_s, self.watched, _LOST_S, _FILLING_S, self._seen)
+        clock = Clock(self.dwells_s, between_s, self.watched, _LOST_S, self._filling_s, self._seen)
         return now, decide(now, around, self.belief.draws(uniforms, self.atom), clock)
 
     def decided(self, now: Situation, plan: Plan) -> Decision:
@@ -147,7 +149,7 @@ class LearningHops(Remembering):
 
     def learned(self) -> dict[str, Any]:
         """Of the state, what is the same beside any silicon: the dwells, and how looks and delays were."""
-        own = {"dwells": self.belief.data, "between": self.between, "delay": self.delay, "seen": self.seen}
+        own = {"dwells": self.belief.data, **{name: getattr(self, name) for name in _LEARNED}}
         return {name: array.copy() for name, array in own.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -161,10 +163,11 @@ class LearningHops(Remembering):
 
     def relearned(self, state: Mapping[str, Any]) -> None:
         """From `learned`; AgentError where that is of an older version."""
-        if "seen" not in state or np.shape(state["dwells"])[1:] != self.belief.data.shape[1:]:
+        if any(name not in state for name in _LEARNED) or np.shape(state["dwells"])[1:] != self.belief.data.shape[1:]:
             raise AgentError(_OLDER)
-        own = ("between", "delay", "seen")
-        self.between, self.delay, self.seen = (np.array(state[name], dtype=np.float64) for name in own)
+        self.between, self.delay, self.seen, self.filled = (
+            np.array(state[name], dtype=np.float64) for name in _LEARNED
+        )
         self.belief = HopBelief(accounts(self.trust), self.particles, self.seed)
         for row in np.array(state["dwells"], dtype=np.float64):
             self.belief.take(row)
@@ -176,6 +179,11 @@ class LearningHops(Remembering):
     @property
     def _seen(self) -> float:
         return float(self.seen[0] / self.seen.sum())
+
+    @property
+    def _filling_s(self) -> float:
+        """What it takes until a carbon under the beam jumps into a vacancy beside it: it decides on detours too."""
+        return float(self.filled[0] / self.filled[1])
 
     @property
     def _delay_s(self) -> float:
@@ -190,14 +198,26 @@ class LearningHops(Remembering):
             way = np.zeros(2) if before is None else way_of(before, transition.observation, transition.value)
             self.glare_nm = carried_along(self.glare_nm, way)
             return self.around.looked(transition.observation, way)
-        around = self.around.looked(transition.observation)
-        if figures.get("towards", 0.0) != FILL:
+        around, towards = self.around.looked(transition.observation), figures.get("towards", 0.0)
+        if towards not in (FILL, CLOSE):
             return around
-        return around.waited_for(np.array([figures["x_nm"], figures["y_nm"]]), seconds, self.around)
+        beam_nm = np.array([figures["x_nm"], figures["y_nm"]])
+        if towards == CLOSE:
+            return around.closed(beam_nm, seconds, self._filling_s)
+        after, jumped = (
+            around.waited_for(beam_nm, seconds, self.around, self._filling_s),
+            self.around.beside > around.beside,
+        )
+        given_up = not (jumped or after.waited.any())
+        spent = seconds if not given_up else -min(float(self.around.waited[2]), float(self.filled[0]) - _FILLED[0])
+        self.filled = self.filled + np.array([spent, jumped])  # what is not there was not waited for
+        return after
 
     def _reason(self, plan: Plan) -> str:
         if plan.towards == TURN_BACK:
             return "a bond beside the silicon is turned: the beam shall turn it back"
+        if plan.towards == CLOSE:
+            return "the silicon's neighbours would jump into vacancies: carbon farther out shall fill these"
         if plan.towards == FILL:
             return "a vacancy is in the way: a carbon beside it shall jump into it"
         told = f"{plan.bonds_per_s:.3g} bonds per second are expected with dwells of {self.dwells_s[plan.dwell]:.3g} s"

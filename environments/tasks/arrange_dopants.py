@@ -20,7 +20,7 @@ of `move_dopant`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
 
 import gymnasium
@@ -31,6 +31,7 @@ from environments.dopant_task import DopantState, DopantTask
 from environments.dopants import Dopants, Look, distances, followed, found, shortest
 from environments.failures import accepted, with_failures
 from environments.lattice import atoms_of
+from environments.rows import KEPT
 from environments.target_sites import Wanted, sites_at_random, sites_next_to
 from environments.task import Outcome
 from instruments.batch import RequestBatch, ResultBatch
@@ -53,7 +54,7 @@ _EDGE_BONDS: Final = 1.4
 class State(DopantState):
     """B rows of k dopants."""
 
-    lattice_nm: Floats
+    lattice_nm: Floats = field(metadata=KEPT)
     """[B, C, 2] as the survey saw it, NaN for none."""
     dopants: Dopants
     targets_nm: Floats

@@ -17,7 +17,7 @@ then, or with -1 when a look does not find the dopant, or after `tries`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Final
 
@@ -29,6 +29,7 @@ from environments.dopant_task import DopantState, DopantTask
 from environments.dopant_task import Looks as Looks  # its place in the settings of earlier campaigns
 from environments.failures import accepted, with_failures
 from environments.lattice import atoms_of
+from environments.rows import KEPT
 from environments.task import Outcome
 from instruments.batch import RequestBatch, ResultBatch
 from instruments.capabilities import Capabilities
@@ -48,7 +49,7 @@ _LOST, _COUNT, _NUMBERS = 2, 7, 8
 class State(DopantState):
     """B rows."""
 
-    lattice_nm: Floats
+    lattice_nm: Floats = field(metadata=KEPT)
     """[B, C, 2] as the survey saw it, NaN for none."""
     home_nm: Floats
     """Where the survey's lattice is now, less where it was then, [B, 2]."""
@@ -208,7 +209,10 @@ class MoveDopant(DopantTask):
 def _nearest_atoms(position: Floats, place: Floats) -> Floats:
     """The atoms [B, n, 2] nearest to a place [B, 2]: what the first look is compared with."""
     away = np.nan_to_num(np.square(position - place[:, None]).sum(-1), nan=np.inf)
-    nearest = np.argsort(away, axis=1, kind="stable")[:, :_KEPT]
+    if away.shape[1] > _KEPT:
+        few = np.sort(np.argpartition(away, _KEPT, axis=1)[:, :_KEPT], axis=1)
+        away, position = np.take_along_axis(away, few, axis=1), np.take_along_axis(position, few[..., None], axis=1)
+    nearest = np.argsort(away, axis=1, kind="stable")
     return np.take_along_axis(position, nearest[..., None], axis=1)
 
 

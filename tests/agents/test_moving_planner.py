@@ -212,10 +212,12 @@ def test_vacancies_are_remembered_by_the_lattice_and_forgotten_when_they_are_fil
 def test_a_carbon_that_does_not_jump_is_not_there_and_one_that_did_left_its_site_vacant() -> None:
     around = Surroundings(WAYS, WAYS[:1])
     carbon = WAYS[0] - WAYS[1]
-    for _ in range(60):
-        around = around.waited_for(carbon, 6.0, around)
+    for _ in range(6):
+        around = around.waited_for(carbon, 6.0, around, 10.0)
+    assert not any(np.allclose(place, carbon) for place in around.vacant_nm)
+    around = around.waited_for(carbon, 6.0, around, 10.0)
     assert any(np.allclose(place, carbon) for place in around.vacant_nm)
-    filled = Surroundings(WAYS).waited_for(carbon, 6.0, Surroundings(WAYS, WAYS[:1]))
+    filled = Surroundings(WAYS).waited_for(carbon, 6.0, Surroundings(WAYS, WAYS[:1]), 10.0)
     np.testing.assert_allclose(filled.vacant_nm, [carbon], atol=1e-12)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from environments.rows import SHARED, put, take
+from environments.rows import KEPT, SHARED, put, take
 
 
 @dataclass(frozen=True)
@@ -65,3 +65,17 @@ def test_take_copies_rows() -> None:
     assert part.inner.maps["m"].shape == (2, 2, 2)
     part.a[0] = 99
     assert old.a.tolist() == [0, 1, 2]
+
+
+@dataclass(frozen=True)
+class Kept:
+    large: np.ndarray = field(metadata=KEPT)
+    small: np.ndarray
+
+
+def test_what_its_owner_keeps_is_edited_in_place_and_the_rest_is_not() -> None:
+    old = Kept(np.arange(3), np.arange(3))
+    joined = put(old, np.array([1]), Kept(np.array([10]), np.array([10])))
+    assert joined.large is old.large
+    assert joined.large.tolist() == joined.small.tolist() == [0, 10, 2]
+    assert old.small.tolist() == [0, 1, 2]

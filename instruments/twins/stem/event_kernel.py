@@ -131,26 +131,34 @@ def clouded(hidden: Floats, electrons: float) -> float:
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
+def happening(x: float, y: float, world: Any, shared: Any, optics: Any, law: Any) -> Any:
+    """Under a beam at a place: the rate of all events, and counts per electron without the contamination."""
+    work, hidden, box, steps = world[WORK], world[HIDDEN], shared[BOX], optics[3]
+    total = work[VACANCIES] * hidden[CAPTURE]
+    total += pairs_rate(
+        x, y, world[MOVING][CURRENT], world[PAIRS], int(work[COUNT]), box, optics[0], optics[1], law[0], law[1],
+        law[2], law[3], law[4], law[5],
+    )  # fmt: skip
+    if hidden[BULK] > 0.0:
+        total += hidden[BULK] * _bulk(x, y, world, shared, optics, np.inf)[0]
+    bright = _sheet(x, y, box, optics[2], steps[0], steps[1])
+    bright += _odd_atoms(x, y, int(work[DIFFERENT]), world[ODD], box, optics[4], optics[1])
+    return total, bright
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
 def pass_under(
-    x: float, y: float, duration: float, keys: Any, world: Any, shared: Any, optics: Any, law: Any
-) -> float:  # fmt: skip
+    x: float, y: float, duration: float, total: float, bright: float, keys: Any, world: Any, shared: Any, optics: Any,
+    law: Any,
+) -> Any:  # fmt: skip
     """One exposure of one world, in place, its electrons not yet booked; the counts that the detector expects of it.
 
-    keys: that of the request, and that of what belongs to a site.
+    `total` and `bright` are of `happening` at this place; they come back as they are at the end. keys: that of the
+    request, and that of what belongs to a site.
     """
-    moving, work, hidden, pairs, box = world[MOVING], world[WORK], world[HIDDEN], world[PAIRS], shared[BOX]
-    current, left, counts, odd, steps = moving[CURRENT], duration, 0.0, world[ODD], optics[3]
-    electrons_s = current * box[3]
+    moving, work, hidden, left, counts = world[MOVING], world[WORK], world[HIDDEN], duration, 0.0
+    electrons_s = moving[CURRENT] * shared[BOX][3]
     while True:
-        total = work[VACANCIES] * hidden[CAPTURE]
-        total += pairs_rate(
-            x, y, current, pairs, int(work[COUNT]), box, optics[0], optics[1], law[0], law[1], law[2], law[3], law[4],
-            law[5],
-        )  # fmt: skip
-        if hidden[BULK] > 0.0:
-            total += hidden[BULK] * _bulk(x, y, world, shared, optics, np.inf)[0]
-        bright = _sheet(x, y, box, optics[2], steps[0], steps[1])
-        bright += _odd_atoms(x, y, int(work[DIFFERENT]), odd, box, optics[4], optics[1])
         happens = total * left > work[LEFT]
         pause = work[LEFT] / total if happens else left
         counts += (bright + clouded(hidden, moving[ELECTRONS])) * electrons_s * pause
@@ -160,8 +168,9 @@ def pass_under(
             break
         left -= pause
         _event(x, y, total, keys, world, shared, optics, law)
+        total, bright = happening(x, y, world, shared, optics, law)
     work[LEFT] -= total * left
-    return counts
+    return counts, total, bright
 
 
 @njit(cache=True)
@@ -169,7 +178,8 @@ def expose(
     x: float, y: float, duration: float, keys: Any, world: Any, shared: Any, optics: Any, law: Any
 ) -> float:  # fmt: skip
     """As `pass_under`, the electrons booked; in a place of its own, so that kernels stay small."""
-    counts = pass_under(x, y, duration, keys, world, shared, optics, law)
+    total, bright = happening(x, y, world, shared, optics, law)
+    counts, _, _ = pass_under(x, y, duration, total, bright, keys, world, shared, optics, law)
     land(x, y, duration, world, shared)
     return counts
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from instruments.twins.draws import mixed, poisson
 from instruments.twins.stem.event_books import book_point, room_for
-from instruments.twins.stem.event_kernel import expose, land, pass_under, wait, wind
+from instruments.twins.stem.event_kernel import expose, land, wait, wind
 from instruments.twins.stem.event_memory import recall_pairs
+from instruments.twins.stem.event_traces import paper, record, together
 from instruments.twins.stem.event_tuples import LANDED
 from instruments.twins.stem.event_views import borrowed, room_of, rows_of, scratch, tables_of
 from instruments.twins.stem.world import (
@@ -92,7 +93,8 @@ def dwell(
     """
     _dwell_rows(
         first, last, places, longest_s, sample_s, until, limit_s, latency_s, blanked, noisy, keys, site_keys, worlds,
-        block, scratch(block), room_for(worlds[LANDED].shape[1], worlds[LANDED].shape[2]), trace, spent_s,
+        block, scratch(block), room_for(worlds[LANDED].shape[1], worlds[LANDED].shape[2]), paper(trace.shape[1]), trace,
+        spent_s,
     )  # fmt: skip
 
 
@@ -100,33 +102,33 @@ def dwell(
 def _dwell_rows(
     first: int, last: int, places: Floats, longest_s: Floats, sample_s: float, until: Floats, limit_s: float,
     latency_s: float, blanked: bool, noisy: bool, keys: Keys, site_keys: Keys, worlds: Any, block: Any, room: Any,
-    drafts: Floats, trace: Floats, spent_s: Floats,
+    drafts: Floats, papers: Any, trace: Floats, spent_s: Floats,
 ) -> None:  # fmt: skip
     own_worlds, (shared, optics, law, detector, _) = rows_of(worlds), tables_of(block)
     space, lines, alone = room_of(room), borrowed(drafts), trace.shape[1] == 1
+    draft, numbers = borrowed(papers[0]), borrowed(papers[1])
     for b in range(first, last):
         own = (mixed(keys[b], EVENTS), site_keys[b])
         world, counting = row_of(b, own, own_worlds, shared, optics, space), mixed(keys[b], _COUNTS)
         idle(latency_s, blanked, own, world, shared, optics, law)
         moving, scale = world[1], 1.0 + world[0][SCALE]
-        spent, outside, most = 0.0, 0, min(longest_s[b], limit_s)
+        spent, k, outside, on, most = 0.0, 0, 0, True, min(longest_s[b], limit_s)
+        stretch = together(world, sample_s, trace.shape[1])
         trace[b] = np.nan
-        for k in range(trace.shape[1]):
-            duration = min(sample_s, most - spent)
-            if duration <= 1e-9 * sample_s:
-                break
-            ox, oy = offset(world, 1.0, moving[CLOCK] + 0.5 * duration)
+        while on and k < trace.shape[1] and most - spent > 1e-9 * sample_s:
+            last = min(k + stretch, trace.shape[1])
+            here_s = min((last - k) * sample_s, most - spent)
+            ox, oy = offset(world, 1.0, moving[CLOCK] + 0.5 * here_s)
             x, y = scale * places[b, 0] + ox, scale * places[b, 1] + oy
-            mean = pass_under(x, y, duration, own, world, shared, optics, law)
+            done_s, outside, on = record(
+                x, y, k, last, here_s, sample_s, until[b], noisy, counting, own, world, shared, optics, law, detector,
+                draft, numbers, trace[b], outside,
+            )  # fmt: skip
+            spent, k = spent + done_s, last
             if alone:
-                book_point(x, y, duration, world, shared, lines)
+                book_point(x, y, done_s, world, shared, lines)
             else:
-                land(x, y, duration, world, shared)
-            trace[b, k] = _signal(mean, duration, noisy, detector, counting, k)
-            spent += duration
-            outside = outside + 1 if trace[b, k] < until[b, 0] or trace[b, k] > until[b, 1] else 0
-            if until[b, 2] > 0.0 and outside >= until[b, 2]:
-                break
+                land(x, y, done_s, world, shared)
         spent_s[b] = spent
         moving[PARKED_X], moving[PARKED_Y] = places[b, 0], places[b, 1]
 
