@@ -51,7 +51,9 @@ def fold(parents: Keys, word: ArrayLike | int) -> Keys:
     if len(parents) == 1 and isinstance(word, int):
         low, high, _, _ = _philox_one((word & _MASK, word >> 32 & _MASK, 0, 1), int(parents[0]))
         return np.array([low | high << 32], np.uint64)
-    words = np.broadcast_to(np.asarray(word).astype(np.uint64), parents.shape)
+    words = np.asarray(word).astype(np.uint64)
+    if words.shape != parents.shape:
+        words = np.broadcast_to(words, parents.shape)
     if len(parents) >= _MANY and "numba" in sys.modules:
         from instruments import compiled_keys
 
@@ -76,6 +78,10 @@ def uniform(parents: Keys, draws: int) -> NDArray[np.float64]:
     """[B, draws] numbers in the open interval (0, 1) with 53 bits; draw j of a key does not depend on `draws`."""
     if len(parents) == 1 and draws <= _FEW:
         return np.array([_few_uniform(int(parents[0]), draws)])
+    if len(parents) >= _MANY and "numba" in sys.modules:
+        from instruments import compiled_keys
+
+        return np.asarray(compiled_keys.uniform(np.ascontiguousarray(parents), draws))
     blocks = np.arange((draws + 1) // 2, dtype=np.uint64)
     zero = np.zeros_like(blocks)
     counter = np.stack([blocks & _LOW, blocks >> _HALF, zero, zero], -1)
