@@ -25,17 +25,13 @@ def counts_in_a_sample(capabilities: Capabilities, unit: str, sample_s: float) -
 def bands_of(intensity: Floats, species: Floats, element: int, scale: float) -> Floats:
     """(low, high, samples) [B, 3]: a dwell goes on until the trace rises above what is between a carbon and the dopant.
 
-    Intensity and species [B, n] are a survey's, `scale` the counts in a sample. Samples 0 where it always goes on.
+    Intensity and species [B, n] are a survey's, `scale` the counts in a sample. Samples 0 where it always goes on. Loads
+    Numba.
     """
-    own, others = species == element, np.isfinite(species) & (species != element)
-    rise = 0.4 * _median(intensity, own) + 0.6 * _median(intensity, others)
+    from environments.dopant_survey import brightness
+
+    medians = brightness(np.ascontiguousarray(intensity), np.ascontiguousarray(species), element)
+    rise = 0.4 * medians[:, 0] + 0.6 * medians[:, 1]
     known = np.isfinite(rise)
     high = np.where(known, np.minimum(scale * np.where(known, rise, 0.0), _MUCH), _MUCH)
     return np.stack([np.full(len(rise), -_MUCH), high, known.astype(np.float64)], axis=1)
-
-
-def _median(values: Floats, wanted: NDArray[np.bool_]) -> Floats:
-    """Of the values [B, n] that are wanted, one a row; NaN where there is none."""
-    ordered = np.pad(np.sort(np.where(wanted, values, np.nan), axis=1), [(0, 0), (0, 1)], constant_values=np.nan)
-    count, row = np.isfinite(ordered).sum(axis=1), np.arange(len(ordered))
-    return np.asarray(0.5 * (ordered[row, np.maximum(count - 1, 0) // 2] + ordered[row, count // 2]))

@@ -114,13 +114,15 @@ class MoveDopant(DopantTask):
 
     def surveyed(self, state: State, results: Sequence[ResultBatch]) -> State:
         """Find the dopant that is nearest to the middle, its neighbours, and a first goal."""
+        from environments.dopant_survey import closest
+
         position, intensity, species = atoms_of(results[0], len(state.keys))
         known = self._looked(state, results[0])
         bands = self.bands(state, results[0], intensity, species)
         known = known.changed(
             lattice_nm=np.ascontiguousarray(position),
             home_nm=np.zeros_like(state.home_nm),
-            atoms_nm=_nearest_atoms(position, known.dopant_nm),
+            atoms_nm=closest(_plain(position), known.dopant_nm, _KEPT),
             bands=bands,
             rise=bands[:, 1].copy(),
         )
@@ -204,16 +206,6 @@ class MoveDopant(DopantTask):
             self.margin_nm, *bounds, self.bond_nm, target, numbers,
         )  # fmt: skip
         return state.changed(target_nm=target, numbers=numbers)
-
-
-def _nearest_atoms(position: Floats, place: Floats) -> Floats:
-    """The atoms [B, n, 2] nearest to a place [B, 2]: what the first look is compared with."""
-    away = np.nan_to_num(np.square(position - place[:, None]).sum(-1), nan=np.inf)
-    if away.shape[1] > _KEPT:
-        few = np.sort(np.argpartition(away, _KEPT, axis=1)[:, :_KEPT], axis=1)
-        away, position = np.take_along_axis(away, few, axis=1), np.take_along_axis(position, few[..., None], axis=1)
-    nearest = np.argsort(away, axis=1, kind="stable")
-    return np.take_along_axis(position, nearest[..., None], axis=1)
 
 
 def _plain(values: NDArray[Any]) -> Floats:
