@@ -23,7 +23,7 @@ _MASKED, _PLAIN = "move_dopant", "move_dopant_plain"
 
 @figure("train.env_share", "fraction")
 def env_share() -> Measured:
-    """Part of a training's time that the environment takes: PPO at its default network, as `move_dopant_plain` has it."""
+    """Part of a training's time that the environment takes: PPO at its default network, as `move_dopant_plain`."""
     shares = [_training(True) for _ in range(_ROUNDS)]
     free = [_training(False) for _ in range(_ROUNDS)]
     few = [_training(True, *_FEW) for _ in range(_ROUNDS)]

@@ -25,8 +25,8 @@ def counts_in_a_sample(capabilities: Capabilities, unit: str, sample_s: float) -
 def bands_of(intensity: Floats, species: Floats, element: int, scale: float) -> Floats:
     """(low, high, samples) [B, 3]: a dwell goes on until the trace rises above what is between a carbon and the dopant.
 
-    Intensity and species [B, n] are a survey's, `scale` the counts in a sample. Samples 0 where it always goes on. Loads
-    Numba.
+    Intensity and species [B, n] are a survey's, `scale` the counts in a sample. Samples 0 where it always goes on.
+    Loads Numba.
     """
     from environments.dopant_survey import brightness
 

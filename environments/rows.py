@@ -16,24 +16,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 T = TypeVar("T")
+Rows = NDArray[np.intp]
 SHARED: Final = {"shared": True}
 """Field metadata: common to all rows."""
+_LARGE: Final = 4096
+"""[bytes] A row as large is copied by itself, without a copy of all rows between."""
 KEPT: Final = {"kept": True}
 """Field metadata: large, and never handed out by its owner; `put` edits its rows in place."""
 
 
-def take(batch: T, rows: NDArray[np.intp]) -> T:
+def take(batch: T, rows: Rows) -> T:
     """The batch of the given rows, copied."""
     return _mapped(batch, lambda array: array[rows])  # type: ignore[no-any-return]
 
 
-def put(batch: T, rows: NDArray[np.intp], fresh: T, own: Collection[str] = ()) -> T:
-    """The batch with `rows` replaced by those of `fresh`; where one is shorter along axis 1 it is padded with zeros.
+def put(batch: T, rows: Rows, fresh: T, own: Collection[str] = (), at: Rows | None = None) -> T:
+    """The batch with `rows` replaced by those of `fresh`, or by its rows `at`.
+
+    Where one is shorter along axis 1 it is padded with zeros.
 
     Arrays of the batch named in `own`, or whose metadata says `kept`, are nobody else's: they are edited in place where
     nothing is to be padded.
     """
-    return _joined(batch, rows, fresh, own)  # type: ignore[no-any-return]
+    return _joined(batch, rows, fresh, np.arange(len(rows)) if at is None else at, own)  # type: ignore[no-any-return]
 
 
 def _mapped(value: Any, change: Any) -> Any:
@@ -46,30 +51,34 @@ def _mapped(value: Any, change: Any) -> Any:
     return value
 
 
-def _joined(old: Any, rows: NDArray[np.intp], new: Any, own: Collection[str] = ()) -> Any:
+def _joined(old: Any, rows: Rows, new: Any, at: Rows, own: Collection[str] = ()) -> Any:
     if isinstance(old, np.ndarray):
-        return old if old is new else _replaced(old, rows, new)
+        return old if old is new else _replaced(old, rows, new, at)
     if isinstance(old, Mapping):
-        return {name: _joined(item, rows, new[name]) for name, item in old.items()}
+        return {name: _joined(item, rows, new[name], at) for name, item in old.items()}
     if dataclasses.is_dataclass(old) and not isinstance(old, type):
         edit = {name: _edited if kept or name in own else _joined for name, kept in _per_row(old).items()}
-        return dataclasses.replace(old, **{n: e(getattr(old, n), rows, getattr(new, n)) for n, e in edit.items()})
+        return dataclasses.replace(old, **{n: e(getattr(old, n), rows, getattr(new, n), at) for n, e in edit.items()})
     return old
 
 
-def _edited(old: NDArray[Any], rows: NDArray[np.intp], new: NDArray[Any]) -> NDArray[Any]:
+def _edited(old: NDArray[Any], rows: Rows, new: NDArray[Any], at: Rows) -> NDArray[Any]:
     if old.shape[1:] != new.shape[1:]:
-        return _replaced(old, rows, new)
-    old[rows] = new
+        return _replaced(old, rows, new, at)
+    if old[:1].nbytes < _LARGE:
+        old[rows] = new[at]
+        return old
+    for row, one in zip(rows.tolist(), at.tolist(), strict=True):
+        old[row] = new[one]
     return old
 
 
-def _replaced(old: NDArray[Any], rows: NDArray[np.intp], new: NDArray[Any]) -> NDArray[Any]:
+def _replaced(old: NDArray[Any], rows: Rows, new: NDArray[Any], at: Rows) -> NDArray[Any]:
     if old.ndim > 1 and old.shape[1] != new.shape[1]:
         longest = max(old.shape[1], new.shape[1])
         old, new = _padded(old, longest), _padded(new, longest)
     joined = old.copy()
-    joined[rows] = new
+    joined[rows] = new[at]
     return joined
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from environments.actions import checked_rows
 from environments.environment import Observation, episode_seed, task_keys
-from environments.prepared import Begun, Prepared
+from environments.prepared import Begun, Part, Prepared
 from environments.rows import put, take
 from environments.task import Outcome, Task
 from instruments import keys
@@ -32,7 +32,7 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
     Only for what is computed: it takes a core (a twin's or a recording's), and there is no guard in it. Row i of
     `reset(seed=s)` has seed s + i. A row that ends is reset as `autoreset_mode` says; DISABLED wants
     `reset(options={"reset_mask": mask})`. With `ahead` the samples that rows take when they end are made many at a time
-    before: the same ones, faster where episodes are many, for twice the memory.
+    before: the same ones, faster where episodes are many, for two or three times the memory.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012 (Gymnasium's own)
@@ -67,9 +67,7 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._own = getattr(core, "editable", ())
-        self._prepared = (
-            Prepared(num_envs, self._made, lambda row: self._drawn(row, None), self._own) if ahead else None
-        )
+        self._prepared = Prepared(num_envs, self._made, lambda row: self._drawn(row, None)) if ahead else None
         self._world: Any = None
         self._state: Any = None
         self._roots: keys.Keys = np.zeros(num_envs, np.uint64)
@@ -159,16 +157,21 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
 
     def _begin(self, rows: NDArray[np.intp], seeds: Sequence[int | None]) -> NDArray[np.float64]:
         """Fresh worlds and states in `rows`, the survey done; its costs [num_envs, 2]."""
-        everything = len(rows) == self.num_envs
-        if self._prepared is not None and not everything and all(seed is None for seed in seeds):
-            begun = self._prepared.taken(rows)
+        if self._prepared is not None and self._state is not None and all(seed is None for seed in seeds):
+            parts = self._prepared.taken(rows)
         else:
             begun = self._made([self._seed(int(row), seed) for row, seed in zip(rows, seeds, strict=True)])
-        self._world = begun.world if everything else put(self._world, rows, begun.world, self._own)
-        self._state = begun.state if everything else put(self._state, rows, begun.state)
-        self._roots[rows], self._sent[rows], self._steps[rows], self._ended[rows] = begun.roots, begun.sent, 0, False
+            parts = [Part(begun, rows, np.arange(len(rows)))]
         costs = np.zeros((self.num_envs, 2))
-        costs[rows] = begun.costs
+        for part in parts:
+            begun, own, at = part
+            if len(own) == self.num_envs and part.whole:
+                self._world, self._state = begun.world, begun.state
+            else:
+                self._world = put(self._world, own, begun.world, self._own, at)
+                self._state = put(self._state, own, begun.state, at=at)
+            self._roots[own], self._sent[own], costs[own] = begun.roots[at], begun.sent[at], begun.costs[at]
+        self._steps[rows], self._ended[rows] = 0, False
         return costs
 
     def _made(self, chosen: Sequence[int]) -> Begun:
