@@ -19,6 +19,7 @@ T = TypeVar("T")
 Rows = NDArray[np.intp]
 SHARED: Final = {"shared": True}
 """Field metadata: common to all rows."""
+_NONE: Final[Mapping[str, Any]] = {}
 _LARGE: Final = 4096
 """[bytes] A row as large is copied by itself, without a copy of all rows between."""
 KEPT: Final = {"kept": True}
@@ -30,15 +31,22 @@ def take(batch: T, rows: Rows) -> T:
     return _mapped(batch, lambda array: array[rows])  # type: ignore[no-any-return]
 
 
-def put(batch: T, rows: Rows, fresh: T, own: Collection[str] = (), at: Rows | None = None) -> T:
+def put(
+    batch: T,
+    rows: Rows,
+    fresh: T,
+    own: Collection[str] = (),
+    at: Rows | None = None,
+    blank: Mapping[str, NDArray[np.bool_]] | None = None,
+) -> T:
     """The batch with `rows` replaced by those of `fresh`, or by its rows `at`.
 
-    Where one is shorter along axis 1 it is padded with zeros.
-
-    Arrays of the batch named in `own`, or whose metadata says `kept`, are nobody else's: they are edited in place where
-    nothing is to be padded.
+    Where one is shorter along axis 1 it is padded with zeros. Arrays of the batch named in `own`, or whose metadata
+    says `kept`, are nobody else's: they are edited in place where nothing is to be padded. `blank` says of such arrays
+    which rows of `fresh` are zero all over; these are not read.
     """
-    return _joined(batch, rows, fresh, np.arange(len(rows)) if at is None else at, own)  # type: ignore[no-any-return]
+    which = np.arange(len(rows)) if at is None else at
+    return _joined(batch, rows, fresh, which, own, blank or {})  # type: ignore[no-any-return]
 
 
 def _mapped(value: Any, change: Any) -> Any:
@@ -51,25 +59,29 @@ def _mapped(value: Any, change: Any) -> Any:
     return value
 
 
-def _joined(old: Any, rows: Rows, new: Any, at: Rows, own: Collection[str] = ()) -> Any:
+def _joined(
+    old: Any, rows: Rows, new: Any, at: Rows, own: Collection[str] = (), blank: Mapping[str, Any] = _NONE
+) -> Any:
     if isinstance(old, np.ndarray):
         return old if old is new else _replaced(old, rows, new, at)
     if isinstance(old, Mapping):
         return {name: _joined(item, rows, new[name], at) for name, item in old.items()}
     if dataclasses.is_dataclass(old) and not isinstance(old, type):
-        edit = {name: _edited if kept or name in own else _joined for name, kept in _per_row(old).items()}
-        return dataclasses.replace(old, **{n: e(getattr(old, n), rows, getattr(new, n), at) for n, e in edit.items()})
+        fields = {name: (getattr(old, name), rows, getattr(new, name), at) for name in _per_row(old)}
+        edited = [name for name, kept in _per_row(old).items() if kept or name in own]
+        after = {name: _joined(*field) for name, field in fields.items() if name not in edited}
+        return dataclasses.replace(old, **after, **{n: _edited(*fields[n], blank.get(n)) for n in edited})
     return old
 
 
-def _edited(old: NDArray[Any], rows: Rows, new: NDArray[Any], at: Rows) -> NDArray[Any]:
+def _edited(old: NDArray[Any], rows: Rows, new: NDArray[Any], at: Rows, blank: Any = None) -> NDArray[Any]:
     if old.shape[1:] != new.shape[1:]:
         return _replaced(old, rows, new, at)
     if old[:1].nbytes < _LARGE:
         old[rows] = new[at]
         return old
     for row, one in zip(rows.tolist(), at.tolist(), strict=True):
-        old[row] = new[one]
+        old[row] = 0 if blank is not None and blank[one] else new[one]
     return old
 
 

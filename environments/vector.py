@@ -168,7 +168,8 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
             if len(own) == self.num_envs and part.whole:
                 self._world, self._state = begun.world, begun.state
             else:
-                self._world = put(self._world, own, begun.world, self._own, at)
+                blank = self.core.blank(begun.world) if hasattr(self.core, "blank") else None
+                self._world = put(self._world, own, begun.world, self._own, at, blank)
                 self._state = put(self._state, own, begun.state, at=at)
             self._roots[own], self._sent[own], costs[own] = begun.roots[at], begun.sent[at], begun.costs[at]
         self._steps[rows], self._ended[rows] = 0, False

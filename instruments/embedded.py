@@ -181,6 +181,8 @@ class Embedded:
             world = {name: np.array(value) for name, value in snapshot["world"].items()}
             if sorted(world) != sorted(self.core.changing):
                 raise DataInvalid(f"the snapshot holds {sorted(world)}, this twin changes {sorted(self.core.changing)}")
+            if other := [n for n, array in world.items() if array.shape != np.shape(getattr(self._world, n))]:
+                raise DataInvalid(f"the snapshot's {', '.join(other)} are of another version or sample of this twin")
             self._world = dataclasses.replace(self._world, **world)
             self._requests, self._elapsed_s = int(snapshot["requests"]), float(snapshot["elapsed_s"])
             self._done = {id: known for id, known in self._done.items() if known.number <= self._requests}

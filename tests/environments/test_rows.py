@@ -79,3 +79,12 @@ def test_what_its_owner_keeps_is_edited_in_place_and_the_rest_is_not() -> None:
     assert joined.large is old.large
     assert joined.large.tolist() == joined.small.tolist() == [0, 10, 2]
     assert old.small.tolist() == [0, 1, 2]
+
+
+def test_rows_of_a_large_batch_are_taken_by_number_and_blank_ones_are_not_read() -> None:
+    old, new = (Kept(np.full((3, 1000), start), np.arange(3) + start) for start in (1.0, 10.0))
+    new.large[2] = 7.0
+    blank = {"large": np.array([True, False, False])}
+    joined = put(old, np.array([0, 2]), new, at=np.array([2, 0]), blank=blank)
+    assert joined.large[:, 0].tolist() == [7.0, 1.0, 0.0]
+    assert joined.small.tolist() == [12.0, 2.0, 10.0]

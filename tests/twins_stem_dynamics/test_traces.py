@@ -10,7 +10,7 @@ import pytest
 from instruments import keys
 from instruments.batch import RequestBatch
 from instruments.cost import ELECTRONS_PER_PA_S
-from instruments.requests import Dwell
+from instruments.requests import AtomPositions, Dwell, ScanImage, SetOptics
 from instruments.twins.stem.microscope import StemMicroscope
 from instruments.twins.stem.samples import Graphene
 from instruments.twins.stem.scan import NONE
@@ -85,3 +85,28 @@ def test_counts_of_a_run_are_poisson_around_what_is_expected() -> None:
     assert abs(spread.mean()) < 4.0 / np.sqrt(2000)
     assert spread.std() == pytest.approx(1.0, abs=4.0 / np.sqrt(4000))
     assert abs(np.corrcoef(spread[1:], spread[:-1])[0, 1]) < 4.0 / np.sqrt(2000)
+
+
+def test_maps_are_said_to_be_blank_until_electrons_fall_on_them() -> None:
+    core, root = StemMicroscope(**STILL), keys.keys([1, 2])
+    world = core.begin(root, {})
+    assert all(rows.all() for rows in core.blank(world).values())
+    look = RequestBatch.of(AtomPositions(ScanImage((0.0, 0.0), (0.6, 0.6), (14, 14), 1e-5)))
+    both = RequestBatch(
+        look.kind, 2, {name: np.repeat(column, 2, axis=0) for name, column in look.each.items()}, look.shared
+    )
+    looked, _ = core.perform(world, both, keys.fold(root, 1))
+    assert core.blank(looked)["landed"].all()
+    assert not looked.landed.any(), "it is in the book"
+    places = np.array([FAR, FAR])
+    each = {"position_nm": places, "longest_s": np.array([1.0, 1.0])}
+    dwelt, _ = core.perform(
+        looked, RequestBatch("Dwell", 2, each, {"sample_s": 0.1, "until": None}), keys.fold(root, 2)
+    )
+    assert not core.blank(dwelt)["landed"].any()
+    assert dwelt.landed.any()
+    turned = RequestBatch.of(SetOptics(defocus_nm=3.0))
+    lenses = RequestBatch(turned.kind, 2, {n: np.repeat(c, 2, axis=0) for n, c in turned.each.items()}, turned.shared)
+    settled, _ = core.perform(looked, lenses, keys.fold(root, 3))
+    assert settled.settled.any()
+    assert not core.blank(settled)["settled"].any()

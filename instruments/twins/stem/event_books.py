@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from instruments.twins.stem.event_tuples import BOOKED, BOX, LANDED, MOVING
 from instruments.twins.stem.splines import spread, spread_line
-from instruments.twins.stem.world import BOOKS, CLOCK, CURRENT, ELECTRONS
+from instruments.twins.stem.world import BOOKS, CLOCK, CURRENT, ELECTRONS, TOUCHED
 
 Floats = NDArray[np.float64]
 X, Y, WIDTH, HEIGHT, ROWS, COLUMNS, EACH, START = range(8)
@@ -67,7 +67,7 @@ def _turn_page(world: Any, shared: Any, lines: Floats) -> None:
     moving[BOOKS] += 1.0
     if moving[BOOKS] >= len(booked):
         add_all(world[LANDED], booked, int(moving[BOOKS]), shared[BOX], lines)
-        moving[BOOKS] = 0.0
+        moving[BOOKS], moving[TOUCHED] = 0.0, 1.0
 
 
 @njit(cache=True, error_model="numpy")

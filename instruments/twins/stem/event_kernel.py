@@ -55,6 +55,7 @@ from instruments.twins.stem.world import (
     ELECTRONS,
     FULL,
     GROWTH,
+    TOUCHED,
 )  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -188,6 +189,7 @@ def expose(
 def land(x: float, y: float, duration: float, world: Any, shared: Any) -> None:
     """The electrons of an exposure onto the map, at the place of the middle of the probe."""
     landed, box, electrons = world[LANDED], shared[BOX], world[MOVING][CURRENT] * shared[BOX][3] * duration
+    world[MOVING][TOUCHED] = 1.0
     spread(landed, (y / box[1] + 0.5) * landed.shape[0], (x / box[0] + 0.5) * landed.shape[1], electrons)
 
 

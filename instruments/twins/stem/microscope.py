@@ -59,6 +59,7 @@ from instruments.twins.stem.world import (
     REGISTERED_X,
     SCALE,
     STAGE_X,
+    TOUCHED,
     Effects,
     World,
     drawn,
@@ -133,6 +134,11 @@ class StemMicroscope:
     def editable(self) -> tuple[str, ...]:
         """Fields of a world that its only holder may edit; none where worlds are copied."""
         return tuple(n for n in self.changing if n != "aberrations_nm") if self.in_place else ()
+
+    def blank(self, world: World) -> Mapping[str, NDArray[np.bool_]]:
+        """Fields that are zero all over in some rows [B], for whoever copies rows: maps on which nothing fell yet."""
+        untouched = world.moving[:, TOUCHED] == 0.0
+        return {"landed": untouched, "settled": untouched}
 
     def __post_init__(self) -> None:
         said = violations(self)

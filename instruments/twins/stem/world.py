@@ -47,7 +47,8 @@ ANISO_X, ANISO_Y, AIM_X, AIM_Y, DRIFT_X, DRIFT_Y, SCALE, BULK, GROWTH, FULL, DIS
 HIDDEN_COLUMNS: Final = 20
 """Of `World.hidden`: cross sections in nm^2, lengths in nm, times in s, growth in electrons, full in counts per one."""
 CLOCK, REGISTERED_X, REGISTERED_Y, STAGE_X, STAGE_Y, PARKED_X, PARKED_Y, ELECTRONS, CURRENT, LOGGED, BOOKS = range(11)
-MOVING_COLUMNS: Final = 11
+TOUCHED: Final = 11
+MOVING_COLUMNS: Final = 12
 """Of `World.moving`."""
 LOG: Final = 128
 """Events that are kept, the latest of them."""
@@ -69,7 +70,7 @@ class World:
     """[B, HIDDEN_COLUMNS], constant."""
     moving: Floats
     """[B, MOVING_COLUMNS]: clock, registration, stage, where the beam was last, electrons so far, current, events,
-    frames in the book."""
+    frames in the book, whether `landed` or `settled` may hold more than zeros."""
     species: Small
     """[B, N], 0 for a vacancy."""
     bonding: Small
