@@ -204,13 +204,11 @@ class LearningHops(Remembering):
         beam_nm = np.array([figures["x_nm"], figures["y_nm"]])
         if towards == CLOSE:
             return around.closed(beam_nm, seconds, self._filling_s)
-        after, jumped = (
-            around.waited_for(beam_nm, seconds, self.around, self._filling_s),
-            self.around.beside > around.beside,
-        )
-        given_up = not (jumped or after.waited.any())
-        spent = seconds if not given_up else -min(float(self.around.waited[2]), float(self.filled[0]) - _FILLED[0])
-        self.filled = self.filled + np.array([spent, jumped])  # what is not there was not waited for
+        in_vain = min(float(self.around.waited[2]), float(self.filled[0]) - _FILLED[0])
+        after = around.waited_for(beam_nm, seconds, self.around, float((self.filled[0] - in_vain) / self.filled[1]))
+        jumped = self.around.beside > around.beside
+        given_up = not (jumped or after.waited.any())  # it was not there to be waited for
+        self.filled = self.filled + np.array([-in_vain if given_up else seconds, jumped])
         return after
 
     def _reason(self, plan: Plan) -> str:

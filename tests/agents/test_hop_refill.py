@@ -97,3 +97,18 @@ def test_how_long_a_jump_takes_is_learned_saved_and_restored() -> None:
     old = {name: value for name, value in agent.state().items() if name != "filled"}
     with pytest.raises(AgentError, match="older version"):
         again.restore(old)
+
+
+def test_waiting_for_a_carbon_that_is_not_there_says_nothing_of_jumps() -> None:
+    agent = LearningHops(particles=90)
+    agent.begin(PROBLEM, 0)
+    agent.around = Surroundings(WAYS, WAYS)
+    seconds = []
+    for step in range(60):
+        decision = agent.act(seen())
+        assert decision.figures["towards"] == FILL
+        agent.tell(Transition(step, decision, 3.0, np.ones(step + 1, bool), 0.0, seen(), seconds=7.5))
+        seconds.append(float(agent.filled[0]))
+    assert max(seconds) > 200.0
+    assert seconds.count(60.0) >= 1, "the first carbon was given up"
+    assert agent.filled[1] == 1.0
