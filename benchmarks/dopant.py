@@ -18,17 +18,6 @@ _WARM_UP = 130
 """Steps of a vector environment before it is timed: the book of looks was emptied twice, all maps are in memory."""
 _PUBLISHED_ACTIONS, _PUBLISHED_S = 7.2, 28.4
 """Ten goals at a time by the published planner, as reported: actions and simulated seconds on average."""
-_OFF: dict[str, Any] = {
-    "channels": 0.0,
-    "hop_spread": 0.0,
-    "disorder": 0.0,
-    "anisotropy": 0.0,
-    "aim_nm": 0.0,
-    "tail_fraction": 0.0,
-    "drift_nm_s": 0.0,
-    "scale_error": 0.0,
-    "contamination": 0.0,
-}
 
 
 @figure("dopant.steps_per_s", "1/s")
@@ -174,10 +163,10 @@ def _published_hops(rows: int, steps: int) -> tuple[int, int, float]:
     """First hops of dwells, those to another neighbour than aimed at, and seconds, looks and waits included."""
     from environments.tasks.move_dopant import MoveDopant
     from environments.vector import VectorEnvironment
-    from instruments.twins.stem.microscope import StemMicroscope
+    from instruments.twins.stem.microscope import ALL_KNOWN, StemMicroscope
     from instruments.twins.stem.world import LOG, LOGGED
 
-    core = StemMicroscope(**_OFF)
+    core = StemMicroscope(**ALL_KNOWN)
     look_s = 14 * (14 * 1e-5 + core.flyback_s)
     core = replace(core, latency_s=(1.5 - look_s) / 2, in_place=True)
     task = MoveDopant(goals=1_000_000, tries=100_000_000, shortest_s=0.15, longest_s=1.5, samples=1, watch=False)
@@ -211,9 +200,9 @@ def _goals(rows: int) -> tuple[float, float, int]:
     """Actions and seconds a goal, and goals reached, of episodes with ten goals."""
     from environments.tasks.move_dopant import MoveDopant
     from environments.vector import VectorEnvironment
-    from instruments.twins.stem.microscope import StemMicroscope
+    from instruments.twins.stem.microscope import ALL_KNOWN, StemMicroscope
 
-    core = StemMicroscope(**_OFF)
+    core = StemMicroscope(**ALL_KNOWN)
     look_s = 14 * (14 * 1e-5 + core.flyback_s)
     core = replace(core, latency_s=(1.5 - look_s) / 2, in_place=True)
     task = MoveDopant(goals=10, tries=400)

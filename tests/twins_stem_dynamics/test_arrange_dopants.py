@@ -16,25 +16,14 @@ from environments.vector import VectorEnvironment
 from instruments.embedded import Embedded
 from instruments.errors import NotSupported, OutOfReach
 from instruments.twins.flat import Flat
-from instruments.twins.stem.microscope import StemMicroscope
+from instruments.twins.stem.microscope import ALL_KNOWN, StemMicroscope
 from instruments.twins.stem.samples import Graphene
 
 SHEET = Graphene(5.0, 5.0, silicon=3)
-CALM: dict[str, Any] = {
-    "channels": 0.0,
-    "hop_spread": 0.0,
-    "disorder": 0.0,
-    "anisotropy": 0.0,
-    "aim_nm": 0.0,
-    "tail_fraction": 0.0,
-    "drift_nm_s": 0.0,
-    "scale_error": 0.0,
-    "contamination": 0.0,
-}
 
 
 def calm(**options: Any) -> StemMicroscope:
-    return StemMicroscope(**{"sample": SHEET, **CALM, **options})
+    return StemMicroscope(**{"sample": SHEET, **ALL_KNOWN, **options})
 
 
 @dataclasses.dataclass

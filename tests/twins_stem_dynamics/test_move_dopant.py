@@ -20,28 +20,17 @@ from environments.vector import VectorEnvironment
 from instruments.embedded import Embedded
 from instruments.errors import NotSupported, OutOfReach
 from instruments.twins.flat import Flat
-from instruments.twins.stem.microscope import StemMicroscope
+from instruments.twins.stem.microscope import ALL_KNOWN, StemMicroscope
 from instruments.twins.stem.samples import Graphene
 from physics_priors.beam.hop import HopLaw
 from physics_priors.hops.laws import FluxHops
 
 SMALL = Graphene(3.0, 3.0, silicon=1)
-CALM: dict[str, Any] = {
-    "channels": 0.0,
-    "hop_spread": 0.0,
-    "disorder": 0.0,
-    "anisotropy": 0.0,
-    "aim_nm": 0.0,
-    "tail_fraction": 0.0,
-    "drift_nm_s": 0.0,
-    "scale_error": 0.0,
-    "contamination": 0.0,
-}
 PROBLEM = Problem(-np.ones(3), np.ones(3), "minimise", "distance to the target", "bonds")
 
 
 def calm(**options: Any) -> StemMicroscope:
-    return StemMicroscope(**{"sample": SMALL, **CALM, **options})
+    return StemMicroscope(**{"sample": SMALL, **ALL_KNOWN, **options})
 
 
 def played(core: StemMicroscope, task: MoveDopant, agent: Any, seed: int) -> tuple[float, int, bool, Any]:

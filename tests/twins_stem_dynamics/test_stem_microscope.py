@@ -33,7 +33,7 @@ from instruments.requests import (
 )
 from instruments.twins.stem import event_readable
 from instruments.twins.stem.event_tuples import MOST_BOOKED
-from instruments.twins.stem.microscope import StemMicroscope
+from instruments.twins.stem.microscope import ALL_KNOWN, StemMicroscope
 from instruments.twins.stem.samples import Graphene, StructureFile
 from instruments.twins.stem.scan import NONE
 from instruments.twins.stem.world import BOOKS, BULK, CAPTURE, EJECTED, HOPPED, JUMP, JUMPED, KNOCKED
@@ -44,15 +44,7 @@ from physics_priors.optics.probe import Column, gaussian_rate_per_barn
 
 SMALL = Graphene(2.4, 2.4, silicon=1, margin_nm=0.4)
 OFF: dict[str, Any] = {
-    "channels": 0.0,
-    "hop_spread": 0.0,
-    "disorder": 0.0,
-    "anisotropy": 0.0,
-    "aim_nm": 0.0,
-    "tail_fraction": 0.0,
-    "drift_nm_s": 0.0,
-    "scale_error": 0.0,
-    "contamination": 0.0,
+    **ALL_KNOWN,
     "distortions": NONE,
 }
 FRAME = ScanImage((0.0, 0.0), (0.8, 0.7), (8, 10), 1e-4)

@@ -11,22 +11,14 @@ from instruments import keys
 from instruments.batch import RequestBatch
 from instruments.cost import ELECTRONS_PER_PA_S
 from instruments.requests import AtomPositions, Dwell, ScanImage, SetOptics
-from instruments.twins.stem.microscope import StemMicroscope
+from instruments.twins.stem.microscope import ALL_KNOWN, StemMicroscope
 from instruments.twins.stem.samples import Graphene
 from instruments.twins.stem.scan import NONE
 from instruments.twins.stem.world import DRIFT_X, DRIFT_Y, FULL, GROWTH
 
 STILL: dict[str, Any] = {
     "sample": Graphene(2.4, 2.4, silicon=1, margin_nm=0.4),
-    "channels": 0.0,
-    "hop_spread": 0.0,
-    "disorder": 0.0,
-    "anisotropy": 0.0,
-    "aim_nm": 0.0,
-    "tail_fraction": 0.0,
-    "drift_nm_s": 0.0,
-    "scale_error": 0.0,
-    "contamination": 0.0,
+    **ALL_KNOWN,
     "distortions": NONE,
     "counting_noise": False,
 }

@@ -73,6 +73,21 @@ from physics_priors.optics.probe import Column
 
 Floats = NDArray[np.float64]
 Factor = Annotated[float, Bounds("", 0.0, 100.0)]
+ALL_KNOWN: Final[Mapping[str, Any]] = dict.fromkeys(
+    (
+        "channels",
+        "hop_spread",
+        "disorder",
+        "anisotropy",
+        "aim_nm",
+        "tail_fraction",
+        "drift_nm_s",
+        "scale_error",
+        "contamination",
+    ),
+    0.0,
+)
+"""Options that switch off all that no prior knows, but for `distortions`."""
 IMAGE: Final = {"haadf": "counts"}
 _BEAM: Final = ("ScanImage", "SubScan", "LineScan", "Dwell", "BeamPath")
 _REST: Final = ("SetOptics", "SetAberrations", "MoveStage", "Register")
