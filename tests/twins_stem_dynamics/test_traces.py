@@ -64,7 +64,7 @@ def test_a_trace_in_which_nothing_happens_counts_every_electron() -> None:
     assert len(trace) == 26
     electrons = core.current_pA * ELECTRONS_PER_PA_S * 2.55
     assert after.clock_s[0] - world.clock_s[0] == pytest.approx(2.55, rel=1e-12)
-    assert after.landed[0].sum() - world.landed[0].sum() == pytest.approx(electrons, rel=1e-9)
+    assert core.landed(after, 0).sum() - core.landed(world, 0).sum() == pytest.approx(electrons, rel=1e-9)
     assert trace[-1] == pytest.approx(0.5 * trace[-2], rel=0.01)
 
 
@@ -95,8 +95,17 @@ def test_maps_are_said_to_be_blank_until_electrons_fall_on_them() -> None:
     dwelt, _ = core.perform(
         looked, RequestBatch("Dwell", 2, each, {"sample_s": 0.1, "until": None}), keys.fold(root, 2)
     )
-    assert not core.blank(dwelt)["landed"].any()
-    assert dwelt.landed.any()
+    assert core.blank(dwelt)["landed"].all()
+    assert not core.blank(dwelt)["dwelt"].any()
+    assert not dwelt.landed.any(), "it is in the list"
+    turned = RequestBatch.of(AtomPositions(ScanImage((0.0, 0.0), (0.6, 0.6), (14, 14), 1e-5, rotation_rad=0.1)))
+    scanned = RequestBatch(
+        look.kind, 2, {name: np.repeat(column, 2, axis=0) for name, column in turned.each.items()}, turned.shared
+    )
+    fallen, _ = core.perform(dwelt, scanned, keys.fold(root, 3))
+    assert not core.blank(fallen)["landed"].any()
+    assert core.blank(fallen)["dwelt"].all()
+    assert fallen.landed.any()
     turned = RequestBatch.of(SetOptics(defocus_nm=3.0))
     lenses = RequestBatch(turned.kind, 2, {n: np.repeat(c, 2, axis=0) for n, c in turned.each.items()}, turned.shared)
     settled, _ = core.perform(looked, lenses, keys.fold(root, 3))

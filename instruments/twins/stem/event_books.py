@@ -2,7 +2,8 @@
 """The book of frames in which nothing happens, whose electrons go to the map later, many frames at once. Loads Numba.
 
 A frame touches a few kilobytes of a map, and the maps of many worlds are far larger than a cache. So a frame is one
-line in a book until that is full; then all are added to the map, in order, while it is at hand.
+line in a book until that is full; then all are added to the map, in order, while it is at hand. So are the places where
+the beam dwelt, in a list of their own: they are added before what is in the book.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from instruments.twins.stem.event_tuples import BOOKED, BOX, LANDED, MOVING
+from instruments.twins.stem.event_tuples import BOOKED, BOX, DWELT, LANDED, MOVING
 from instruments.twins.stem.splines import spread, spread_line
-from instruments.twins.stem.world import BOOKS, CLOCK, CURRENT, ELECTRONS, TOUCHED
+from instruments.twins.stem.world import BOOKS, CLOCK, CURRENT, DWELLS, ELECTRONS, TOUCHED
 
 Floats = NDArray[np.float64]
 X, Y, WIDTH, HEIGHT, ROWS, COLUMNS, EACH, START = range(8)
@@ -54,6 +55,33 @@ def book_point(x: float, y: float, duration: float, world: Any, shared: Any, lin
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
+def note_dwell(x: float, y: float, duration: float, world: Any, shared: Any) -> None:
+    """The electrons of a beam that stood at a place of the material into the list."""
+    moving, dwelt = world[MOVING], world[DWELT]
+    place = dwelt[int(moving[DWELLS])]
+    place[0], place[1], place[2] = x, y, moving[CURRENT] * shared[BOX][3] * duration
+    moving[DWELLS] += 1.0
+    if moving[DWELLS] >= len(dwelt):
+        land_dwells(world, shared)
+
+
+@njit(cache=True, error_model="numpy")
+def land_dwells(world: Any, shared: Any) -> None:
+    """The list onto the map."""
+    moving, box = world[MOVING], shared[BOX]
+    add_dwells(world[LANDED], world[DWELT], int(moving[DWELLS]), box[0], box[1])
+    moving[DWELLS], moving[TOUCHED] = 0.0, 1.0
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def add_dwells(landed: Floats, dwelt: Floats, count: int, width: float, height: float) -> None:
+    """The first `count` places of a list onto a map."""
+    for n in range(count):
+        x, y = dwelt[n, 0], dwelt[n, 1]
+        spread(landed, (y / height + 0.5) * landed.shape[0], (x / width + 0.5) * landed.shape[1], dwelt[n, 2])
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _entry_at(x: float, y: float, world: Any) -> Floats:
     entry = world[BOOKED][int(world[MOVING][BOOKS])]
     entry[X], entry[Y] = x, y
@@ -66,14 +94,18 @@ def _turn_page(world: Any, shared: Any, lines: Floats) -> None:
     moving, booked = world[MOVING], world[BOOKED]
     moving[BOOKS] += 1.0
     if moving[BOOKS] >= len(booked):
+        land_dwells(world, shared)
         add_all(world[LANDED], booked, int(moving[BOOKS]), shared[BOX], lines)
         moving[BOOKS], moving[TOUCHED] = 0.0, 1.0
 
 
 @njit(cache=True, error_model="numpy")
-def landed_with_books(landed: Floats, booked: Floats, count: int, width: float, height: float) -> Floats:
-    """The map [rows, columns] of one world with the first `count` frames of its book; its arrays stay as they are."""
+def landed_with_books(
+    landed: Floats, dwelt: Floats, dwells: int, booked: Floats, count: int, width: float, height: float
+) -> Floats:
+    """The map [rows, columns] of one world with its list and its book, of so many; its arrays stay as they are."""
     whole = landed.copy()
+    add_dwells(whole, dwelt, dwells, width, height)
     add_all(whole, booked, count, np.array([width, height]), room_for(landed.shape[0], landed.shape[1]))
     return whole
 

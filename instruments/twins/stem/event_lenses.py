@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from instruments.batch import RequestBatch
 from instruments.errors import NotSupported
 from instruments.twins.reach import column, shared
-from instruments.twins.stem.world import BOOKS, CURRENT, REGISTERED_X, REGISTERED_Y, STAGE_X, STAGE_Y, TOUCHED, World
+from instruments.twins.stem.world import (
+    BOOKS,
+    CURRENT,
+    DWELLS,
+    REGISTERED_X,
+    REGISTERED_Y,
+    STAGE_X,
+    STAGE_Y,
+    TOUCHED,
+    World,
+)  # fmt: skip
 from physics_priors.optics.aberrations import INDEX
 
 if TYPE_CHECKING:
@@ -45,7 +55,7 @@ def _relensed(core: StemMicroscope, world: World, lenses: NDArray[np.complex128]
     landed, settled, moving = world.landed.copy(), world.settled.copy(), world.moving.copy()
     for row in turned:
         settled[row] += core.spread(world, int(row))
-        landed[row], moving[row, BOOKS], moving[row, TOUCHED] = 0.0, 0.0, 1.0
+        landed[row], moving[row, BOOKS], moving[row, DWELLS], moving[row, TOUCHED] = 0.0, 0.0, 0.0, 1.0
     return world.changed(landed=landed, moving=moving, settled=settled, aberrations_nm=lenses)
 
 

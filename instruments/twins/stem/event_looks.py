@@ -37,6 +37,7 @@ from instruments.twins.stem.event_tuples import (
     WORK,
     XY,
 )  # fmt: skip
+from instruments.twins.stem.event_turns import next_rows
 from instruments.twins.stem.event_views import borrowed, room_of, rows_of, scratch, tables_of
 from instruments.twins.stem.world import (
     BULK,
@@ -59,34 +60,36 @@ _TURNED_NM = 0.12
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def look(
-    first: int, last: int, centers: Floats, frame: Any, limit_s: float, latency_s: float, blanked: bool, noisy: bool,
-    keys: Keys, site_keys: Keys, worlds: Any, block: Any, position: Floats, intensity: Floats, species: Floats,
-    spent_s: Floats,
+    thread: int, turns: Ints, centers: Floats, frame: Any, limit_s: float, latency_s: float, blanked: bool,
+    noisy: bool, later: bool, keys: Keys, site_keys: Keys, worlds: Any, block: Any, position: Floats,
+    intensity: Floats, species: Floats, sites: Ints, doses: Floats, spent_s: Floats,
 ) -> None:  # fmt: skip
-    """Scan the frame of each row and say what atoms stand in it at its end.
+    """Scan the frame of each row as its turn comes, and say what atoms stand in it at its end.
 
     frame is (width, height, rows, columns, dwell_s, flyback_s, turn); centers [B, 2] are in the scanner. The
-    beam's places in the frame go with the drift at its middle.
+    beam's places in the frame go with the drift at its middle. With `later` the intensities are those that `draw`
+    makes of `sites` [B, n] and `doses` [B].
     """
     width = position.shape[1]
     room, lines = scratch(block), room_for(worlds[LANDED].shape[1], worlds[LANDED].shape[2])
     draft, whose = np.empty((6, 2 * width + 2)), np.empty(width + 1, np.int64)
     _look_rows(
-        first, last, centers, frame, limit_s, latency_s, blanked, noisy, keys, site_keys, worlds, block, room,
-        (lines, draft), whose, position, intensity, species, spent_s,
+        thread, turns, centers, frame, limit_s, latency_s, blanked, noisy, later, keys, site_keys, worlds, block, room,
+        (lines, draft), whose, position, intensity, species, sites, doses, spent_s,
     )  # fmt: skip
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _look_rows(
-    first: int, last: int, centers: Floats, frame: Any, limit_s: float, latency_s: float, blanked: bool, noisy: bool,
-    keys: Keys, site_keys: Keys, worlds: Any, block: Any, room: Any, drafts: Any, whose: Ints, position: Floats,
-    intensity: Floats, species: Floats, spent_s: Floats,
+    thread: int, turns: Ints, centers: Floats, frame: Any, limit_s: float, latency_s: float, blanked: bool,
+    noisy: bool, later: bool, keys: Keys, site_keys: Keys, worlds: Any, block: Any, room: Any, drafts: Any, whose: Ints,
+    position: Floats, intensity: Floats, species: Floats, sites: Ints, doses: Floats, spent_s: Floats,
 ) -> None:  # fmt: skip
     own_worlds, (shared, optics, law, _, peaks) = rows_of(worlds), tables_of(block)
-    space, lines, draft, sites = room_of(room), borrowed(drafts[0]), borrowed(drafts[1]), borrowed(whose)
+    space, lines, draft, found = room_of(room), borrowed(drafts[0]), borrowed(drafts[1]), borrowed(whose)
     whole_s = frame[2] * (frame[3] * frame[4] + frame[5])
-    for b in range(first, last):
+    b, end = next_rows(turns, thread)
+    while b < end:
         own = (mixed(keys[b], EVENTS), site_keys[b])
         world = row_of(b, own, own_worlds, shared, optics, space)
         idle(latency_s, blanked, own, world, shared, optics, law)
@@ -99,17 +102,51 @@ def _look_rows(
             book(x, y, frame, scale, world, shared, lines)
         else:
             _scan(x, y, frame, scale, spent_s[b], own, world, shared, optics, law)
-        count = _gathered(x, y, frame, scale, world, shared, draft, sites)
-        dose = _dose(frame, scale, spent_s[b] / whole_s, world, shared)
-        count = _seen(count, dose, mixed(keys[b], _PLACES), noisy, world, optics, peaks, draft, sites)
+        count = _gathered(x, y, frame, scale, world, shared, draft, found)
+        dose, stream = _dose(frame, scale, spent_s[b] / whole_s, world, shared), mixed(keys[b], _PLACES)
+        count = _seen(count, dose, stream, noisy, world, optics, peaks, draft, found)
+        if noisy and not later:
+            poisson_each(count, draft[2], stream, found, 3, draft[4], draft[5])
+        doses[b] = dose
         for m in range(count):
             position[b, m, 0], position[b, m, 1] = (x + draft[0, m] - ox) / scale, (y + draft[1, m] - oy) / scale
-            intensity[b, m], species[b, m] = draft[2, m], world[SPECIES][sites[m]]
+            species[b, m] = world[SPECIES][found[m]]
+            if later:
+                intensity[b, m], sites[b, m] = draft[2, m], found[m]
+            else:
+                intensity[b, m] = draft[2, m] * (peaks[5] / dose)
         position[b, count:] = np.nan
         intensity[b, count:] = np.nan
         species[b, count:] = np.nan
         world[MOVING][PARKED_X] = centers[b, 0] - 0.5 * frame[0]
         world[MOVING][PARKED_Y] = centers[b, 1] + 0.5 * frame[1] * (1.0 - 1.0 / frame[2])
+        b += 1
+        if b == end:
+            b, end = next_rows(turns, thread)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def draw(
+    thread: int, turns: Ints, expected: Floats, sites: Ints, doses: Floats, noisy: bool, keys: Keys, block: Any,
+    intensity: Floats,
+) -> None:  # fmt: skip
+    """Intensities [B, n] of rows as their turns come, of the counts that are `expected`, NaN where there is no atom."""
+    peaks, width = tables_of(block)[4], expected.shape[1]
+    draft = np.empty((3, width))
+    b, end = next_rows(turns, thread)
+    while b < end:
+        count = 0
+        while count < width and not np.isnan(expected[b, count]):
+            draft[0, count] = expected[b, count]
+            count += 1
+        if noisy:
+            poisson_each(count, draft[0], mixed(keys[b], _PLACES), sites[b], 3, draft[1], draft[2])
+        for m in range(count):
+            intensity[b, m] = draft[0, m] * (peaks[5] / doses[b])
+        intensity[b, count:] = np.nan
+        b += 1
+        if b == end:
+            b, end = next_rows(turns, thread)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -192,7 +229,7 @@ def _seen(
     count: int, dose: float, stream: np.uint64, noisy: bool, world: Any, optics: Any, peaks: Any, draft: Floats,
     whose: Ints,
 ) -> int:  # fmt: skip
-    """How many atoms of a draft are brighter than the noise; their places and intensities as they are measured."""
+    """How many atoms of a draft are brighter than the noise; their places as measured, and counts that are expected."""
     kinds, strength, kept = world[SPECIES], optics[5], 0
     dim = dose * clouded(world[HIDDEN], world[MOVING][ELECTRONS]) / peaks[5]
     for m in range(count):
@@ -202,14 +239,12 @@ def _seen(
         kept += own * own > 9.0 * (own + dim)
     if noisy:
         _disturb(kept, stream, peaks[5], draft, whose)
-    for m in range(kept):
-        draft[2, m] *= peaks[5] / dose
     return kept
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _disturb(count: int, stream: np.uint64, peak: float, draft: Floats, whose: Ints) -> None:
-    """Counts are Poisson, places normal, as exact as the counts allow."""
+    """Places are normal, as exact as the counts allow."""
     uniforms, normals = draft[4], draft[5]
     for m in range(count):
         uniforms[m] = uniform(stream, np.uint64(3 * whose[m] + 1))
@@ -220,4 +255,3 @@ def _disturb(count: int, stream: np.uint64, peak: float, draft: Floats, whose: I
         blur = math.sqrt(draft[2, m] / (2.0 * math.pi * peak)) / draft[3, m]
         draft[0, m] += blur * normals[m]
         draft[1, m] += blur * normals[count + m]
-    poisson_each(count, draft[2], stream, whose, 3, uniforms, normals)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,11 +16,12 @@ from instruments.keys import Keys
 from instruments.measurement import Axis
 from instruments.request_columns import Conditions, frames_of
 from instruments.requests import ScanImage
+from instruments.twins.later import Later
 from instruments.twins.raster import pixel_centers
 from instruments.twins.reach import column, shared, within
 from instruments.twins.stem.event_frames import lines_of, offset_nm, part_of, pixels_of, row_frames, scanned, visits
 from instruments.twins.stem.event_lenses import lenses_of, turned_to
-from instruments.twins.stem.event_tables import Block
+from instruments.twins.stem.event_shares import FEW, drawn, in_parallel, shares_of
 from instruments.twins.stem.world import (
     CLOCK,
     PARKED_X,
@@ -38,8 +37,6 @@ Floats = NDArray[np.float64]
 Done = tuple[World, ResultBatch]
 MOST: Final = 2**24
 """Pixels or samples of one request."""
-_FEW: Final = 64
-"""Rows below which threads do not pay."""
 _NONE: Final = np.array([[0.0, 0.0, 0.0]])
 
 
@@ -84,18 +81,21 @@ def dwell(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
         allowed(core, world, batch)
     rows = batch.rows
     trace, spent = np.empty((rows, math.ceil(most / sample_s - 1e-9))), np.empty(rows)
+    samples, later = np.empty(rows, np.int64), rows >= FEW
     limit = np.inf if reached == 1.0 else _left(core, reached, most)
     after = _fresh(core, world)
     until, arrays = _until(batch), _arrays(after)
     idle = latency_s(core, reached, most)
-    for block, first, last in _shares(core, world):
-        _parallel(
+    shares = shares_of(core, world)
+    for block, first, last in shares:
+        in_parallel(
             core, first, last, core.kernels.dwell, places, longest, sample_s, until, limit, idle, core.blanker,
-            core.counting_noise, keys, world.site_keys, arrays, block, trace, spent,
+            core.counting_noise, later, keys, world.site_keys, arrays, block, trace, samples, spent,
         )  # fmt: skip
-    return after, _result(
-        core, world, batch.kind, {"haadf": trace}, _trace_axes(trace.shape[1], sample_s), spent, idle, places
-    )
+    values: Mapping[str, Floats] = {"haadf": trace}
+    if later:
+        values = Later({"haadf": lambda: drawn(core, shares, core.kernels.draw_trace, keys, trace, samples)})
+    return after, _result(core, world, batch.kind, values, _trace_axes(trace.shape[1], sample_s), spent, idle, places)
 
 
 def atoms(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, reached: float) -> Done:
@@ -107,15 +107,21 @@ def atoms(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
     whole = one.shape[0] * (one.shape[1] * one.dwell_s + core.flyback_s)
     count = _room(core, width, height)
     position, intensity, species = np.empty((rows, count, 2)), np.empty((rows, count)), np.empty((rows, count))
+    sites, doses, later = np.empty((rows, count), np.int64), np.empty(rows), rows >= FEW
     spent, after = np.empty(rows), _fresh(core, world)
     idle, arrays = latency_s(core, reached, whole), _arrays(after)
     limit = np.inf if reached == 1.0 else _left(core, reached, whole)
-    for block, first, last in _shares(core, world):
-        _parallel(
-            core, first, last, core.kernels.look, centers, frame, limit, idle, core.blanker, core.counting_noise, keys,
-            world.site_keys, arrays, block, position, intensity, species, spent,
+    shares = shares_of(core, world)
+    for block, first, last in shares:
+        in_parallel(
+            core, first, last, core.kernels.look, centers, frame, limit, idle, core.blanker, core.counting_noise, later,
+            keys, world.site_keys, arrays, block, position, intensity, species, sites, doses, spent,
         )  # fmt: skip
-    values = {"position": position, "intensity": intensity, "species": species}
+    values: Mapping[str, Floats] = {"position": position, "intensity": intensity, "species": species}
+    if later:
+        draw = core.kernels.draw_look
+        own = {"intensity": lambda: drawn(core, shares, draw, keys, intensity, sites, doses)}
+        values = Later({**values, **own})
     return after, _result(core, world, batch.kind, values, _atom_axes(count), spent, idle, centers)
 
 
@@ -178,7 +184,7 @@ def settle(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, 
     allowed(core, world, batch)
     seconds = reached * longest_s(core, batch)[1]
     after = _fresh(core, world)
-    for block, first, last in _shares(core, world):
+    for block, first, last in shares_of(core, world):
         core.kernels.rest(first, last, seconds, core.blanker, keys, world.site_keys, _arrays(after), block)
     after = turned_to(core, after, batch)
     return after, _result(
@@ -214,42 +220,15 @@ def _fresh(core: StemMicroscope, world: World) -> World:
         log=world.log.copy(),
         booked=world.booked.copy(),
         remembered=world.remembered.copy(),
+        dwelt=world.dwelt.copy(),
     )
 
 
 def _arrays(world: World) -> tuple[Any, ...]:
     return (
         world.hidden, world.moving, world.species, world.bonding, world.landed, world.log, world.booked,
-        world.remembered,
+        world.remembered, world.dwelt,
     )  # fmt: skip
-
-
-def _shares(core: StemMicroscope, world: World) -> Iterator[tuple[Block, int, int]]:
-    """Rows that share their lenses: tables, first row and last + 1."""
-    lenses, rows = world.aberrations_nm, len(world.aberrations_nm)
-    common = core.common_block(lenses)
-    if common is not None:
-        yield common, 0, rows
-        return
-    for row in range(rows):
-        yield core.optics(lenses[row])[1], row, row + 1
-
-
-def _parallel(core: StemMicroscope, first: int, last: int, work: Callable[..., None], *given: Any) -> None:
-    """Rows shared out among threads: every row is computed by itself, so that this changes no number."""
-    if core.threads == 1 or last - first < _FEW:
-        work(first, last, *given)
-        return
-    cuts = np.linspace(first, last, core.threads + 1).astype(int).tolist()
-    others = [_pool(core.threads).submit(work, a, b, *given) for a, b in pairwise(cuts[1:])]
-    work(*cuts[:2], *given)
-    for other in others:
-        other.result()
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)
 
 
 def _run(
@@ -275,7 +254,7 @@ def _left(core: StemMicroscope, reached: float, beam_s: float) -> float:
 
 
 def _result(
-    core: StemMicroscope, world: World, kind: str, values: dict[str, Floats], axes: Mapping[str, tuple[Axis, ...]],
+    core: StemMicroscope, world: World, kind: str, values: Mapping[str, Floats], axes: Mapping[str, tuple[Axis, ...]],
     beam_s: Floats, idle_s: float, where: Floats,
 ) -> ResultBatch:  # fmt: skip
     units = core.describe().channels[kind]

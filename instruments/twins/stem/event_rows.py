@@ -1,8 +1,9 @@
 # mypy: disable-error-code="untyped-decorator, no-any-return"
 """Requests of many worlds, compiled: parked beams, and exposures one after the other; for looks see `event_looks`.
 
-Every row is computed by itself, in place, and releases Python's lock: rows can be shared out among threads. `worlds` is
-(hidden, moving, species, bonding, landed, log, booked, remembered), each [B, ...]; `block` holds all tables, see
+Every row is computed by itself, in place, and releases Python's lock: rows can be shared out among threads, as
+`event_turns` does. `worlds` is
+(hidden, moving, species, bonding, landed, log, booked, remembered, dwelt), each [B, ...]; `block` holds all tables, see
 `event_views`. Importing this loads Numba.
 """
 
@@ -15,11 +16,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.twins.draws import mixed, poisson
-from instruments.twins.stem.event_books import book_point, room_for
-from instruments.twins.stem.event_kernel import expose, land, wait, wind
+from instruments.twins.stem.event_books import book_point, note_dwell, room_for
+from instruments.twins.stem.event_kernel import expose, wait, wind
 from instruments.twins.stem.event_memory import recall_pairs
-from instruments.twins.stem.event_traces import paper, record, together
+from instruments.twins.stem.event_traces import COUNTS, paper, read_out, record, together
 from instruments.twins.stem.event_tuples import LANDED
+from instruments.twins.stem.event_turns import next_rows
 from instruments.twins.stem.event_views import borrowed, room_of, rows_of, scratch, tables_of
 from instruments.twins.stem.world import (
     AIM_X,
@@ -37,8 +39,9 @@ from instruments.twins.stem.world import (
 )  # fmt: skip
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
-EVENTS, _COUNTS = np.uint64(1), np.uint64(2)
+EVENTS = np.uint64(1)
 
 
 @njit(cache=True, forceinline=True)
@@ -47,7 +50,7 @@ def row_of(b: int, keys: Any, worlds: Any, shared: Any, optics: Any, room: Any) 
     room[2][:] = 0.0
     world = (
         worlds[0][b], worlds[1][b], worlds[2][b], worlds[3][b], worlds[4][b], worlds[5][b], worlds[6][b], worlds[7][b],
-        room[0], room[1], room[2],
+        worlds[8][b], room[0], room[1], room[2],
     )  # fmt: skip
     recall_pairs(keys[1], world, shared, optics[5])
     wind(keys[0], world)
@@ -83,63 +86,68 @@ def _idled(latency_s: float, blanked: bool, keys: Any, world: Any, shared: Any, 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def dwell(
-    first: int, last: int, places: Floats, longest_s: Floats, sample_s: float, until: Floats, limit_s: float,
-    latency_s: float, blanked: bool, noisy: bool, keys: Keys, site_keys: Keys, worlds: Any, block: Any, trace: Floats,
-    spent_s: Floats,
+    thread: int, turns: Ints, places: Floats, longest_s: Floats, sample_s: float, until: Floats, limit_s: float,
+    latency_s: float, blanked: bool, noisy: bool, later: bool, keys: Keys, site_keys: Keys, worlds: Any, block: Any,
+    trace: Floats, samples: Ints, spent_s: Floats,
 ) -> None:  # fmt: skip
-    """Park the beam in rows first to last: places [B, 2] in the scanner, until [B, 3] (low, high, samples or 0).
+    """Park the beam in rows as their turns come: places [B, 2] in the scanner, until [B, 3] (low, high, samples or 0).
 
-    `trace` [B, K] gets the signal, NaN where it was not reached, `spent_s` [B] the seconds with the beam there.
+    `trace` [B, K] gets the signal of as many `samples` [B], or with `later` what `event_traces.draw` makes it of;
+    `spent_s` [B] the seconds with the beam there.
     """
     _dwell_rows(
-        first, last, places, longest_s, sample_s, until, limit_s, latency_s, blanked, noisy, keys, site_keys, worlds,
-        block, scratch(block), room_for(worlds[LANDED].shape[1], worlds[LANDED].shape[2]), paper(trace.shape[1]), trace,
-        spent_s,
+        thread, turns, places, longest_s, sample_s, until, limit_s, latency_s, blanked, noisy, later, keys, site_keys,
+        worlds, block, scratch(block), room_for(worlds[LANDED].shape[1], worlds[LANDED].shape[2]),
+        paper(trace.shape[1]), trace, samples, spent_s,
     )  # fmt: skip
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _dwell_rows(
-    first: int, last: int, places: Floats, longest_s: Floats, sample_s: float, until: Floats, limit_s: float,
-    latency_s: float, blanked: bool, noisy: bool, keys: Keys, site_keys: Keys, worlds: Any, block: Any, room: Any,
-    drafts: Floats, papers: Any, trace: Floats, spent_s: Floats,
+    thread: int, turns: Ints, places: Floats, longest_s: Floats, sample_s: float, until: Floats, limit_s: float,
+    latency_s: float, blanked: bool, noisy: bool, later: bool, keys: Keys, site_keys: Keys, worlds: Any, block: Any,
+    room: Any, drafts: Floats, papers: Any, trace: Floats, samples: Ints, spent_s: Floats,
 ) -> None:  # fmt: skip
     own_worlds, (shared, optics, law, detector, _) = rows_of(worlds), tables_of(block)
     space, lines, alone = room_of(room), borrowed(drafts), trace.shape[1] == 1
-    draft, numbers = borrowed(papers[0]), borrowed(papers[1])
-    for b in range(first, last):
+    draft, numbers, signal, levels = borrowed(papers[0]), borrowed(papers[1]), borrowed(trace), borrowed(until)
+    b, end = next_rows(turns, thread)
+    while b < end:
         own = (mixed(keys[b], EVENTS), site_keys[b])
-        world, counting = row_of(b, own, own_worlds, shared, optics, space), mixed(keys[b], _COUNTS)
+        world, counting = row_of(b, own, own_worlds, shared, optics, space), mixed(keys[b], COUNTS)
         idle(latency_s, blanked, own, world, shared, optics, law)
         moving, scale = world[1], 1.0 + world[0][SCALE]
-        spent, k, outside, on, most = 0.0, 0, 0, True, min(longest_s[b], limit_s)
+        spent, k, taken, outside, on, most = 0.0, 0, 0, 0, True, min(longest_s[b], limit_s)
         stretch = together(world, sample_s, trace.shape[1])
-        trace[b] = np.nan
         while on and k < trace.shape[1] and most - spent > 1e-9 * sample_s:
             last = min(k + stretch, trace.shape[1])
             here_s = min((last - k) * sample_s, most - spent)
             ox, oy = offset(world, 1.0, moving[CLOCK] + 0.5 * here_s)
             x, y = scale * places[b, 0] + ox, scale * places[b, 1] + oy
-            done_s, outside, on = record(
-                x, y, k, last, here_s, sample_s, until[b], noisy, counting, own, world, shared, optics, law, detector,
-                draft, numbers, trace[b], outside,
+            done_s, taken, outside, on = record(
+                x, y, k, last, here_s, sample_s, levels[b], noisy, later, counting, own, world, shared, optics, law,
+                detector, draft, numbers, signal[b], outside,
             )  # fmt: skip
             spent, k = spent + done_s, last
             if alone:
                 book_point(x, y, done_s, world, shared, lines)
             else:
-                land(x, y, done_s, world, shared)
-        spent_s[b] = spent
+                note_dwell(x, y, done_s, world, shared)
+        samples[b], spent_s[b] = taken, spent
+        if not later:
+            signal[b, taken:] = np.nan
         moving[PARKED_X], moving[PARKED_Y] = places[b, 0], places[b, 1]
+        b += 1
+        if b == end:
+            b, end = next_rows(turns, thread)
 
 
 @njit(cache=True, forceinline=True)
 def _signal(mean: float, duration: float, noisy: bool, detector: Any, key: np.uint64, number: int) -> float:
-    """What the detector records of an expected number of electrons: detector is (gain, offset, dark, quantised)."""
+    """What the detector records of an expected number of electrons."""
     mean += detector[2] * duration
     counts = float(poisson(mean, key, np.uint64(number))) if noisy else mean
-    signal = detector[0] * counts + detector[1]
-    return min(max(np.rint(signal), 0.0), 65535.0) if detector[3] > 0.0 else signal
+    return read_out(counts, detector)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -150,7 +158,7 @@ def run(
     """Exposures of one row at places [K, 2] of the material, in order; the seconds of exposure."""
     own_worlds, (shared, optics, law, detector, _) = rows_of(worlds), tables_of(block)
     own, space = (mixed(keys[b], EVENTS), site_keys[b]), scratch(block)
-    world, counting = row_of(b, own, own_worlds, shared, optics, space), mixed(keys[b], _COUNTS)
+    world, counting = row_of(b, own, own_worlds, shared, optics, space), mixed(keys[b], COUNTS)
     idle(latency_s, blanked, own, world, shared, optics, law)
     spent = 0.0
     signal[:] = np.nan

@@ -40,7 +40,7 @@ from instruments.twins.stem import event_requests, event_tables, exposed
 from instruments.twins.stem.detector import Detector
 from instruments.twins.stem.eels import Spectrometer
 from instruments.twins.stem.event_tables import Block, Optics, Tails
-from instruments.twins.stem.event_tuples import ENTRY, MEMORY, MOST_BOOKED
+from instruments.twins.stem.event_tuples import ENTRY, MEMORY, MOST_BOOKED, MOST_DWELT
 from instruments.twins.stem.fluence import map_shape, spread_electrons
 from instruments.twins.stem.samples.graphene import Graphene
 from instruments.twins.stem.samples.sites import Recipe, Sites
@@ -52,6 +52,7 @@ from instruments.twins.stem.world import (
     CURRENT,
     DRIFT_X,
     DRIFT_Y,
+    DWELLS,
     EVENTS,
     FACTOR,
     LOG,
@@ -101,7 +102,8 @@ class StemMicroscope:
     """The twin; see the module's text. Positions are in the sample frame, the field is the whole sheet."""
 
     changing: ClassVar[tuple[str, ...]] = (
-        "moving", "species", "bonding", "landed", "settled", "log", "booked", "remembered", "aberrations_nm",
+        "moving", "species", "bonding", "landed", "settled", "log", "booked", "dwelt", "remembered",
+        "aberrations_nm",
     )  # fmt: skip
 
     sample: Recipe = field(default_factory=lambda: Graphene(4.0, 4.0, silicon=1))
@@ -148,12 +150,13 @@ class StemMicroscope:
     @property
     def editable(self) -> tuple[str, ...]:
         """Fields of a world that its only holder may edit; none where worlds are copied."""
-        return tuple(n for n in self.changing if n != "aberrations_nm") if self.in_place else ()
+        kept = ("site_keys", "hidden", *(n for n in self.changing if n != "aberrations_nm"))
+        return kept if self.in_place else ()
 
     def blank(self, world: World) -> Mapping[str, NDArray[np.bool_]]:
-        """Fields that are zero all over in some rows [B], for whoever copies rows: maps on which nothing fell yet."""
+        """Fields that hold nothing in some rows [B], for whoever copies rows: where no electrons fell yet."""
         untouched = world.moving[:, TOUCHED] == 0.0
-        return {"landed": untouched, "settled": untouched}
+        return {"landed": untouched, "settled": untouched, "dwelt": world.moving[:, DWELLS] == 0.0}
 
     def __post_init__(self) -> None:
         said = violations(self)
@@ -209,6 +212,7 @@ class StemMicroscope:
             landed=np.zeros(shape),
             settled=np.zeros(shape),
             log=np.zeros((rows, LOG, 4)),
+            dwelt=np.zeros((rows, MOST_DWELT, 3)),
             booked=np.zeros((rows, MOST_BOOKED, ENTRY)),
             remembered=np.zeros((rows, MEMORY)),
             aberrations_nm=np.tile(np.array(start), (rows, 1)),
@@ -287,8 +291,11 @@ class StemMicroscope:
         """Electrons since the lenses changed last, by where the middle of the probe was [rows, columns]."""
         from instruments.twins.stem.event_books import landed_with_books
 
-        count, (width, height) = int(world.moving[row, BOOKS]), self.sites.extent_nm
-        return np.asarray(landed_with_books(world.landed[row], world.booked[row], count, width, height))
+        own, books, dwells = world.moving[row], world.booked[row], world.dwelt[row]
+        counts = int(own[DWELLS]), int(own[BOOKS])
+        return np.asarray(
+            landed_with_books(world.landed[row], dwells, counts[0], books, counts[1], *self.sites.extent_nm)
+        )
 
     def cost(self, world: World, beam_s: Floats, idle_s: float) -> CostBatch:
         """Costs of `beam_s` [B] on the sample and `idle_s` more, which count too where there is no blanker."""
@@ -309,11 +316,12 @@ class StemMicroscope:
     @cached_property
     def kernels(self) -> Any:
         """The compiled requests, which load Numba."""
-        from instruments.twins.stem import event_looks, event_rows
+        from instruments.twins.stem import event_looks, event_rows, event_traces, event_turns
 
         return SimpleNamespace(
             dwell=event_rows.dwell, run=event_rows.run, rest=event_rows.rest, look=event_looks.look,
-            inside=event_rows.inside,
+            inside=event_rows.inside, turns_of=event_turns.turns_of, draw_trace=event_traces.draw,
+            draw_look=event_looks.draw,
         )  # fmt: skip
 
     @property
