@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,11 @@ class DopantState:
 @dataclass(frozen=True)
 class DopantTask:
     """Settings and steps that are the same for one dopant and for several; `sought` says what the value is."""
+
+    editable: ClassVar[tuple[str, ...]] = (
+        "keys", "home_nm", "bands", "rise", "dopant_nm", "near_nm", "target_nm", "numbers",
+    )  # fmt: skip
+    """Fields of a state that nobody else holds: its only holder may edit their rows."""
 
     element: Annotated[int, Bounds("", 1, 118)] = 14
     nearest_bonds: Annotated[float, Bounds("bonds", 0.5, 100.0)] = 2.5

@@ -19,7 +19,8 @@ T = TypeVar("T")
 Rows = NDArray[np.intp]
 SHARED: Final = {"shared": True}
 """Field metadata: common to all rows."""
-_NONE: Final[Mapping[str, Any]] = {}
+Blank = Mapping[str, NDArray[np.bool_]]
+_NONE: Final[Blank] = {}
 _LARGE: Final = 4096
 """[bytes] A row as large is copied by itself, without a copy of all rows between."""
 KEPT: Final = {"kept": True}
@@ -37,16 +38,17 @@ def put(
     fresh: T,
     own: Collection[str] = (),
     at: Rows | None = None,
-    blank: Mapping[str, NDArray[np.bool_]] | None = None,
+    blank: Blank = _NONE,
+    was: Blank = _NONE,
 ) -> T:
     """The batch with `rows` replaced by those of `fresh`, or by its rows `at`.
 
     Where one is shorter along axis 1 it is padded with zeros. Arrays of the batch named in `own`, or whose metadata
     says `kept`, are nobody else's: they are edited in place where nothing is to be padded. `blank` says of such arrays
-    which rows of `fresh` are zero all over; these are not read.
+    which rows of `fresh` are zero all over: these are not read, nor written where `was` says that of the batch's row.
     """
     which = np.arange(len(rows)) if at is None else at
-    return _joined(batch, rows, fresh, which, own, blank or {})  # type: ignore[no-any-return]
+    return _joined(batch, rows, fresh, which, own, blank, was)  # type: ignore[no-any-return]
 
 
 def _mapped(value: Any, change: Any) -> Any:
@@ -60,43 +62,48 @@ def _mapped(value: Any, change: Any) -> Any:
 
 
 def _joined(
-    old: Any, rows: Rows, new: Any, at: Rows, own: Collection[str] = (), blank: Mapping[str, Any] = _NONE
+    old: Any, rows: Rows, new: Any, at: Rows, own: Collection[str] = (), blank: Blank = _NONE, was: Blank = _NONE
 ) -> Any:
     if isinstance(old, np.ndarray):
         return old if old is new else _replaced(old, rows, new, at)
     if isinstance(old, Mapping):
         return {name: _joined(item, rows, new[name], at) for name, item in old.items()}
     if dataclasses.is_dataclass(old) and not isinstance(old, type):
-        fields = {name: (getattr(old, name), rows, getattr(new, name), at) for name in _per_row(old)}
-        edited = [name for name, kept in _per_row(old).items() if kept or name in own]
-        after = {name: _joined(*field) for name, field in fields.items() if name not in edited}
-        return dataclasses.replace(old, **after, **{n: _edited(*fields[n], blank.get(n)) for n in edited})
+        after = {}
+        for name, kept in _per_row(old).items():
+            one, fresh = getattr(old, name), getattr(new, name)
+            if kept or name in own:
+                after[name] = _edited(one, rows, fresh, at, blank.get(name), was.get(name))
+            else:
+                after[name] = _joined(one, rows, fresh, at)
+        return dataclasses.replace(old, **after)
     return old
 
 
-def _edited(old: NDArray[Any], rows: Rows, new: NDArray[Any], at: Rows, blank: Any = None) -> NDArray[Any]:
+def _edited(old: NDArray[Any], rows: Rows, new: NDArray[Any], at: Rows, blank: Any, was: Any) -> NDArray[Any]:
     if old.shape[1:] != new.shape[1:]:
         return _replaced(old, rows, new, at)
     if old[:1].nbytes < _LARGE:
         old[rows] = new[at]
         return old
     for row, one in zip(rows.tolist(), at.tolist(), strict=True):
-        old[row] = 0 if blank is not None and blank[one] else new[one]
+        if blank is None or not blank[one]:
+            old[row] = new[one]
+        elif was is None or not was[row]:
+            old[row] = 0
     return old
 
 
 def _replaced(old: NDArray[Any], rows: Rows, new: NDArray[Any], at: Rows) -> NDArray[Any]:
-    if old.ndim > 1 and old.shape[1] != new.shape[1]:
-        longest = max(old.shape[1], new.shape[1])
-        old, new = _padded(old, longest), _padded(new, longest)
-    joined = old.copy()
-    joined[rows] = new[at]
+    if old.ndim == 1 or old.shape[1] == new.shape[1]:
+        joined = old.copy()
+        joined[rows] = new[at]
+        return joined
+    joined = np.zeros((len(old), max(old.shape[1], new.shape[1]), *old.shape[2:]), old.dtype)
+    joined[:, : old.shape[1]] = old
+    joined[rows] = 0
+    joined[rows, : new.shape[1]] = new[at]
     return joined
-
-
-def _padded(array: NDArray[Any], length: int) -> NDArray[Any]:
-    missing = length - array.shape[1]
-    return np.pad(array, [(0, 0), (0, missing)] + [(0, 0)] * (array.ndim - 2)) if missing else array
 
 
 def _per_row(value: Any) -> Mapping[str, bool]:

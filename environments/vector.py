@@ -66,7 +66,9 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
-        self._own = getattr(core, "editable", ())
+        self._own: Sequence[str] = getattr(core, "editable", ())
+        self._blank = getattr(core, "blank", None)
+        self._own_state: Sequence[str] = getattr(task, "editable", ())
         self._prepared = Prepared(num_envs, self._made, lambda row: self._drawn(row, None)) if ahead else None
         self._world: Any = None
         self._state: Any = None
@@ -107,10 +109,11 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         ended = terminated | truncated
         info = self._info(costs, live) | self._values(outcome, live)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP and not live.all():
-            info = self._merged(info, self._restart(~live), ~live)
+            self._merge(info, self._restart(~live), ~live)
         if self.autoreset_mode == AutoresetMode.SAME_STEP and ended.any():
             final = self._final(info, ended)
-            info = self._merged(info, self._restart(ended), ended) | final
+            self._merge(info, self._restart(ended), ended)
+            info |= final
         self._ended = ended
         return self._observation(), reward, terminated, truncated, info
 
@@ -168,9 +171,9 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
             if len(own) == self.num_envs and part.whole:
                 self._world, self._state = begun.world, begun.state
             else:
-                blank = self.core.blank(begun.world) if hasattr(self.core, "blank") else None
-                self._world = put(self._world, own, begun.world, self._own, at, blank)
-                self._state = put(self._state, own, begun.state, at=at)
+                blank = () if self._blank is None else (self._blank(begun.world), self._blank(self._world))
+                self._world = put(self._world, own, begun.world, self._own, at, *blank)
+                self._state = put(self._state, own, begun.state, self._own_state, at)
             self._roots[own], self._sent[own], costs[own] = begun.roots[at], begun.sent[at], begun.costs[at]
         self._steps[rows], self._ended[rows] = 0, False
         return costs
@@ -200,10 +203,10 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
     def _final(self, info: Info, ended: NDArray[np.bool_]) -> Info:
         """The last observation and info of rows that end in this step, before they are reset."""
         observation, last = self._observation(), np.full(self.num_envs, None, dtype=object)
-        for row in np.flatnonzero(ended):
+        rows = np.flatnonzero(ended)
+        for row in rows.tolist():
             last[row] = {name: array[row].copy() for name, array in observation.items()}
-        kept = {name: np.where(ended, array, np.zeros_like(array)) for name, array in info.items()}
-        shown = {name: array for name, array in kept.items() if kept[f"_{name.lstrip('_')}"].any()}
+        shown = {name: _alone(array, rows) for name, array in info.items() if info[f"_{name.lstrip('_')}"][rows].any()}
         return {"final_obs": last, "_final_obs": ended.copy(), "final_info": shown, "_final_info": ended.copy()}
 
     def _observation(self) -> Observation:
@@ -223,9 +226,11 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
             shown |= {"value": np.where(usable, outcome.value, 0.0), "_value": usable}
         return shown
 
-    def _merged(self, info: Info, fresh: Info, mask: NDArray[np.bool_]) -> Info:
-        """The info of this step with that of a reset in the rows of `mask`: there, only what a reset reports stays."""
-        return {name: np.where(mask, fresh.get(name, np.zeros_like(array)), array) for name, array in info.items()}
+    def _merge(self, info: Info, fresh: Info, mask: NDArray[np.bool_]) -> None:
+        """Put that of a reset into the info of this step, rows of `mask`: there, only what a reset reports stays."""
+        rows = np.flatnonzero(mask)
+        for name, array in info.items():
+            array[rows] = fresh[name][rows] if name in fresh else 0
 
     def _reset_mask(self, options: dict[str, Any] | None) -> NDArray[np.bool_]:
         mask = (options or {}).get("reset_mask")
@@ -243,3 +248,10 @@ def _costs(results: Sequence[ResultBatch], rows: int) -> NDArray[np.float64]:
     for result in results:
         total += np.stack([result.cost.seconds, result.cost.electrons], axis=-1)
     return total
+
+
+def _alone(array: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+    """An array in some rows, zeros in the others."""
+    alone = np.zeros_like(array)
+    alone[rows] = array[rows]
+    return alone

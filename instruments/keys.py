@@ -25,8 +25,9 @@ _LOW: Final = np.uint64(_MASK)
 _HALF: Final = np.uint64(32)
 _FEW: Final = 16
 """Up to so many numbers of one key, Python's integers are faster than arrays."""
-_MANY: Final = 64
-"""From so many keys, compiled code is faster than arrays, where Numba is loaded in any case; same bits."""
+_MANY: Final = 2
+"""From so many keys, compiled code is a hundred times faster than arrays, where Numba is loaded in any case; same
+bits."""
 
 
 def philox(counter: NDArray[np.uint64], key: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -88,3 +88,16 @@ def test_rows_of_a_large_batch_are_taken_by_number_and_blank_ones_are_not_read()
     joined = put(old, np.array([0, 2]), new, at=np.array([2, 0]), blank=blank)
     assert joined.large[:, 0].tolist() == [7.0, 1.0, 0.0]
     assert joined.small.tolist() == [12.0, 2.0, 10.0]
+
+
+def test_rows_that_hold_nothing_are_not_read_and_only_written_where_something_was() -> None:
+    large = 1024
+    old, fresh = Kept(np.ones((4, large)), np.arange(4)), Kept(np.full((3, large), 2.0), np.arange(3))
+    old.large[1] = 7.0
+    blank = {"large": np.array([True, True, False])}
+    was = {"large": np.array([False, True, False, False])}
+    joined = put(old, np.array([0, 1, 2]), fresh, blank=blank, was=was)
+    assert joined.large is old.large
+    assert joined.large[:, 0].tolist() == [0.0, 7.0, 2.0, 1.0]
+    again = put(old, np.array([1]), fresh, at=np.array([0]), blank=blank)
+    assert again.large[1].tolist() == [0.0] * large
