@@ -246,7 +246,8 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
 def _costs(results: Sequence[ResultBatch], rows: int) -> NDArray[np.float64]:
     total = np.zeros((rows, 2))
     for result in results:
-        total += np.stack([result.cost.seconds, result.cost.electrons], axis=-1)
+        total[:, 0] += result.cost.seconds
+        total[:, 1] += result.cost.electrons
     return total
 
 
