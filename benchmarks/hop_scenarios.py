@@ -24,6 +24,8 @@ from physics_priors.hops.laws import FluxHops, GaussianHops, HopRates
 Floats = NDArray[np.float64]
 GOALS: Final = 10
 _TRIES: Final = 2000
+_SHOWN: Final = 18
+"""Atoms of a look, for policies that see them."""
 _SHEET: Final = Graphene(5.0, 5.0, silicon=1)
 Make = Callable[["Sample"], Agent]
 
@@ -90,7 +92,9 @@ def samples(hops: Hops, count: int, seed: int) -> list[Sample]:
 
 def tour(make: Make, sample: Sample) -> Tour:
     """One policy on one sample: `GOALS` sites, one after the other."""
-    env = Environment(sample.instrument, MoveDopant(goals=GOALS, tries=_TRIES), scenario={"name": sample.scenario})
+    env = Environment(
+        sample.instrument, MoveDopant(goals=GOALS, tries=_TRIES, atoms_shown=_SHOWN), scenario={"name": sample.scenario}
+    )
     agent = make(sample)
     observation, _ = begun(agent, env, sample.seed)
     turns = [turn.told for turn in episode(agent, env, observation)]

@@ -137,6 +137,6 @@ class ArrangingHops(Remembering):
 
 
 def _around_of(state: Mapping[str, Any], atom: int) -> tuple[Surroundings, Floats]:
-    names = ("bonds_nm", "vacant_nm", "waited", "regular", "glare_nm")
+    names = ("bonds_nm", "vacant_nm", "waited", "carbons_nm", "regular", "glare_nm")
     own = {name: np.array(state[f"around_{atom}_{name}"]) for name in names}
     return Surroundings.restored(own), np.array(own["glare_nm"], dtype=np.float64)

@@ -19,6 +19,8 @@ _TOLL: Final = 2.0
 
 _NOTHING: Final = 0.05
 """[bonds] what gains less than that is not worth a dwell."""
+_TWO_HOPS: Final = 1.8
+"""[bonds] As far do two hops bring it, and a little more."""
 _LEAST_NM: Final = 0.04
 """As near to the border the dopant may go where there is no other way."""
 _INWARDS: Final = 0.3
@@ -50,6 +52,11 @@ def held_back(gain: Floats, neighbours_nm: Floats, room_nm: Floats) -> Floats:
     if inside.max() <= 0.0:
         inside[int(left_nm.argmax())] = _INWARDS
     return np.asarray(inside)
+
+
+def near_border(room_nm: Floats) -> bool:
+    """Whether two hops may bring the dopant out of the field, for room [axis, side]."""
+    return bool(np.min(room_nm) < _TWO_HOPS * BOND_NM)
 
 
 def _toll(room_nm: Floats) -> Floats:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.planning.hop_belief import PROBE_BONDS, factors, hits
-from agents.planning.hop_border import held_back
+from agents.planning.hop_border import held_back, near_border
 from agents.planning.hop_chain import Stay, stay
 from agents.planning.hop_glare import dimmed
 from agents.planning.hop_refill import carbon_outside
@@ -43,8 +43,8 @@ _LEAST_PACE: Final = 0.2
 _LOST_BONDS: Final = 5.0
 """What losing the silicon costs, in bonds: more would cost more where nothing is lost, see docs/planning.md."""
 _TINY: Final = 1e-12
-_FILLING_S: Final = 6.0
-"""How long the beam stays on a carbon that shall jump into a vacancy before one looks."""
+_TURNING_S: Final = 6.0
+"""How long the beam stays on a turned bond before one looks."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def best(now: Situation, gain: Floats, risk: Floats, theta: Floats, clock: Clock
     beams = Beams.at(places, now, theta, clock.watched)
     found = worth(beams, gain, risk, theta, clock).mean(0)
     found = np.where(found > 0.0, found * dimmed(places, now.glare_nm)[:, None], found)
-    found -= _LOST_BONDS * lost_per_s(beams, theta, clock).mean(0)
+    found -= _LOST_BONDS * lost_per_s(beams, theta, clock, near_border(now.room_nm)).mean(0)
     place, dwell = np.unravel_index(int(np.argmax(found)), found.shape)
     return Plan(places[place], int(dwell), float(found[place, dwell]), int(towards[place]))
 
@@ -140,20 +140,21 @@ def worth(beams: Beams, gain: Floats, risk: Floats, theta: Floats, clock: Clock)
     return np.asarray(np.where(beams.steady[..., None], rate, np.minimum(rate, 0.0)))
 
 
-def lost_per_s(beams: Beams, theta: Floats, clock: Clock) -> Floats:
+def lost_per_s(beams: Beams, theta: Floats, clock: Clock, at_border: bool = False) -> Floats:
     """How often silicon runs out of sight [n, m, dwells]: it hops thrice in a dwell that the first hop does not end.
 
-    The second and the third hop are taken to be as quick as the first one to anywhere; fourfold silicon has to become
-    threefold before.
+    At the border of the field twice is enough. The second and the third hop are taken to be as quick as the first one
+    to anywhere; fourfold silicon has to become threefold before.
     """
     total = beams.rates.sum(-1)
     unseen = 1.0 - np.where(beams.ends, clock.seen * beams.own, 0.0) / np.maximum(total, _TINY)
     hops = total[..., None] * clock.dwells_s
-    thrice = unseen[..., None] * (1.0 - np.exp(-hops) * (1.0 + hops + 0.5 * np.square(hops)))
+    fewer = 1.0 + hops if at_border else 1.0 + hops + 0.5 * np.square(hops)
+    away = unseen[..., None] * (1.0 - np.exp(-hops) * fewer)
     folded = theta[:, 9] > 0.5
     unfold = theta[folded, 8, None] * beams.struck[folded].sum(-1)
-    thrice[folded] *= 1.0 - np.exp(-unfold[..., None] * clock.dwells_s)
-    return np.asarray(thrice / (clock.dwells_s + clock.between_s))
+    away[folded] *= 1.0 - np.exp(-unfold[..., None] * clock.dwells_s)
+    return np.asarray(away / (clock.dwells_s + clock.between_s))
 
 
 def seen_by_the_trace(shape: Floats, places: Floats, under_nm: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -185,24 +186,28 @@ def _places(now: Situation, gain: Floats, everywhere: bool) -> tuple[Floats, NDA
 
 
 def decide(now: Situation, around: Surroundings, theta: Floats, clock: Clock) -> Plan:
-    """The best dwell for what is known of the lattice: a vacancy may have to be filled, a bond to be turned back."""
-    short = int(np.abs(clock.dwells_s - _FILLING_S).argmin())
+    """The best dwell for what is known of the lattice: a vacancy may have to be filled, a bond to be turned back.
+
+    A carbon that shall jump is looked at as often as costs least: a look's time, or half a dwell in vain.
+    """
     if not around.regular:
+        short = int(np.abs(clock.dwells_s - _TURNING_S).argmin())
         return Plan(-theta[:, 3:5].mean(0), short, 0.0, TURN_BACK)
+    wait = int(np.abs(clock.dwells_s - np.sqrt(2.0 * clock.between_s * clock.filling_s)).argmin())
     fourfold, hops = theta[:, 9] > 0.5, len(now.neighbours_nm) > 0
     worth_it = clock.filling_s * _pace(around.bonds_nm, theta, clock) if len(around.vacant_nm) else 1.0
     way = routes(now, around.bonds_nm, around.vacant_nm, worth_it)
     likely = theta[fourfold] if len(way.filling_nm) and fourfold.mean() > 0.5 else theta
     outside = carbon_outside(now, around.bonds_nm, around.vacant_nm) if fourfold.mean() > 0.5 else None
     if outside is not None:
-        return Plan(outside - theta[:, 3:5].mean(0), short, 0.0, CLOSE)
+        return Plan(outside - theta[:, 3:5].mean(0), wait, 0.0, CLOSE)
     if hops and (not len(way.filling_nm) or likely is not theta):
         lost = clock.lost_s * clock.filling_s * np.where(way.gain > 0.0, 1.0, _ASIDE)
         gain = held_back(way.gain, now.neighbours_nm, now.room_nm)
         return best(now, gain, lost + vacancies_beside(now, around), likely, clock)
     if not len(way.filling_nm):
         return Plan(now.wanted_nm, len(clock.dwells_s) - 1, 0.0, FILL)
-    return Plan(way.filling_nm[0] - theta[:, 3:5].mean(0), short, 0.0, FILL)
+    return Plan(way.filling_nm[0] - theta[:, 3:5].mean(0), wait, 0.0, FILL)
 
 
 def _pace(bonds_nm: Floats, theta: Floats, clock: Clock) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from agents.planning.hop_lattice import UNIT, bonds, distances, patch, placed
 from agents.planning.hop_search import search, vacant_near
+from agents.planning.hop_sight import sight
 from agents.planning.hops import Situation, situation
 from agents.protocol import Observation
 from physics_priors.beam.hop import BOND_NM
@@ -28,7 +29,7 @@ _BLIND: Final = 2.0
 """The same where no look shows the vacancy."""
 _NEAR_NM: Final = 0.05
 _REMEMBERED_BONDS: Final = 2.8
-"""Vacancies farther away are forgotten: they may have moved."""
+"""Vacancies farther away are forgotten where looks show none: they may have moved."""
 _BESIDE_BONDS: Final = 1.2
 _REGULAR: Final = 0.3
 """[bonds] As near to its site has to be what stands beside the dopant."""
@@ -96,28 +97,34 @@ class Surroundings:
 
     `regular` is False where its neighbours stand as a honeycomb's do not: beside a bond that is turned. `waited`
     (x, y, s): the carbon, nm from the dopant, that shall jump into a vacancy, and for how long the beam was on it.
+    carbons_nm [c, 2]: those that the last look showed.
     """
 
     bonds_nm: Floats = field(default_factory=lambda: BOND_NM * UNIT)
     vacant_nm: Floats = field(default_factory=NONE_SEEN.copy)
     regular: bool = True
     waited: Floats = field(default_factory=lambda: np.zeros(3))
+    carbons_nm: Floats = field(default_factory=NONE_SEEN.copy)
 
     def waited_for(self, beam_nm: Floats, seconds: float, before: Surroundings, filling_s: float) -> Surroundings:
         """After the beam was on a carbon beside a vacancy, `before` having been known; a jump takes `filling_s`.
 
-        Where the vacancy is filled, the carbon's site is vacant; if it does not jump for long, it was not there.
+        Where the vacancy is filled, the carbon's site is vacant; if it does not jump for long, it was not there, unless
+        it is seen.
         """
         carbon, spent = self._waited(beam_nm, seconds, (3.0**0.5,))
-        if spent < _PATIENCE * filling_s and self.beside >= before.beside:
+        if (spent < _PATIENCE * filling_s or self._seen(carbon)) and self.beside >= before.beside:
             return replace(self, waited=np.array([*carbon, spent]))
-        return replace(self, waited=np.zeros(3), vacant_nm=np.vstack([self.vacant_nm, carbon]))
+        return replace(self, waited=np.zeros(3), vacant_nm=_with(self.vacant_nm, carbon))
 
     def closed(self, beam_nm: Floats, seconds: float, filling_s: float) -> Surroundings:
-        """After the beam was on a carbon three hops away, which no look shows: it will have jumped when it had time."""
+        """After the beam was on a carbon three hops away; one that no look shows will have jumped when it had time."""
         carbon, spent = self._waited(beam_nm, seconds, (2.0, 7.0**0.5))
         away = np.hypot(*(self.vacant_nm - carbon).T)
-        if spent < _BLIND * filling_s and len(away) and away.min() < _BESIDE_BONDS * BOND_NM:
+        if len(away) and away.min() < _NEAR_NM:
+            return replace(self, waited=np.zeros(3))
+        waiting = spent < _BLIND * filling_s or self._seen(carbon)
+        if waiting and len(away) and away.min() < _BESIDE_BONDS * BOND_NM:
             return replace(self, waited=np.array([*carbon, spent]))
         kept = self.vacant_nm[np.arange(len(away)) != away.argmin()] if len(away) else self.vacant_nm
         return replace(self, waited=np.zeros(3), vacant_nm=np.vstack([kept, carbon]))
@@ -130,6 +137,10 @@ class Surroundings:
         same = self.waited[2] > 0.0 and float(np.hypot(*(self.waited[:2] - carbon))) < _NEAR_NM
         return carbon, seconds + (float(self.waited[2]) if same else 0.0)
 
+    def _seen(self, carbon_nm: Floats) -> bool:
+        """Whether the last look showed an atom at a place [2]."""
+        return bool(len(self.carbons_nm)) and float(np.hypot(*(self.carbons_nm - carbon_nm).T).min()) < _NEAR_NM
+
     @property
     def beside(self) -> int:
         """How many vacancies are beside the dopant."""
@@ -139,7 +150,8 @@ class Surroundings:
         """After a look, and after the dopant went `way_nm` [2] where it did.
 
         A site beside the dopant at which no atom is seen is vacant, or out of sight and no way either. A carbon that is
-        gone from there while the dopant stayed has jumped into the vacancy beside it, where there is one.
+        gone from there while the dopant stayed has jumped into the vacancy beside it, where there is one. Of other
+        sites that are in sight, what is seen holds.
         """
         now = situation(observation)
         vacant = self.vacant_nm if way_nm is None else self.vacant_nm - way_nm
@@ -151,28 +163,38 @@ class Surroundings:
         missing = [k for k in (1, 2, 3) if k not in near]
         places = patch().whole @ there
         taken = set() if way_nm is not None else _jumped_into(set(missing) - set(before.tolist()), before)
-        remembered = [k for k in before.tolist() if k > 3 and np.hypot(*places[k]) < _REMEMBERED_BONDS * BOND_NM]
-        found = places[sorted({*missing, *remembered} - taken)].reshape(-1, 2)
+        seen = sight(observation, there)
+        far_nm = (_REACH_BONDS if seen.taken else _REMEMBERED_BONDS) * BOND_NM
+        remembered = [k for k in before.tolist() if k > 3 and np.hypot(*places[k]) < far_nm]
+        gone = {k for k in {*remembered, *seen.vacant} - seen.taken if k > 3} - (taken - seen.vacant)
+        found = places[sorted({*missing, *gone})].reshape(-1, 2)
         unchanged = way_nm is None and len(found) == len(self.vacant_nm)
-        return Surroundings(there, found, True, self.waited if unchanged else np.zeros(3))
+        return Surroundings(there, found, True, self.waited if unchanged else np.zeros(3), places[sorted(seen.taken)])
 
     def state(self) -> dict[str, NDArray[Any]]:
         """As arrays."""
         kept = {"bonds_nm": self.bonds_nm, "vacant_nm": self.vacant_nm, "waited": self.waited}
+        kept |= {"carbons_nm": self.carbons_nm}
         return {**kept, "regular": np.array(self.regular)}
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Surroundings:
         """From `state`."""
-        known, vacant, waited = (
-            np.array(state[name], dtype=np.float64) for name in ("bonds_nm", "vacant_nm", "waited")
+        known, vacant, waited, carbons = (
+            np.array(state[name], dtype=np.float64) for name in ("bonds_nm", "vacant_nm", "waited", "carbons_nm")
         )
-        return cls(known, vacant, bool(state["regular"]), waited)
+        return cls(known, vacant, bool(state["regular"]), waited, carbons)
 
     def _bonds_after(self, way_nm: Floats | None) -> Floats:
         """Those of the site that the dopant went to: the other sublattice's are opposite."""
         site = 0 if way_nm is None else int(placed(way_nm, self.bonds_nm)[0])
         return self.bonds_nm * (-1.0 if site > 0 and patch().whole[site].sum() == 1 else 1.0)
+
+
+def _with(vacant_nm: Floats, place_nm: Floats) -> Floats:
+    """Vacancies and one more, where it is not among them."""
+    known = len(vacant_nm) and float(np.hypot(*(vacant_nm - place_nm).T).min()) < _NEAR_NM
+    return vacant_nm if known else np.vstack([vacant_nm, place_nm])
 
 
 def _jumped_into(gone: set[int], vacant: NDArray[np.int64]) -> set[int]:

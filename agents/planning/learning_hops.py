@@ -155,7 +155,7 @@ class LearningHops(Remembering):
     def restore(self, state: dict[str, Any]) -> None:
         """The belief is learned again from the dwells in the state: the same numbers, bit for bit."""
         super().restore(state)
-        if "glare_nm" not in state:
+        if "carbons_nm" not in state:
             raise AgentError(_OLDER)
         self.relearned(state)
         self.glare_nm = np.array(state["glare_nm"], dtype=np.float64)

@@ -12,6 +12,9 @@ The dopant is followed from look to look, and the target with the lattice. The v
 in bonds. When it is reached the reward is `discount_per_s` to the power of the seconds since the goal was set; every
 action costs `price_per_s` and `price_per_megaelectron`. Then the next goal is drawn until `goals` are reached. It ends
 then, or with -1 when a look does not find the dopant, or after `tries`.
+
+With `atoms_shown` the observation has, besides, as many atoms of the last look, and what its frame was: sites in it at
+which no atom is seen are vacant.
 """
 
 from __future__ import annotations
@@ -65,6 +68,8 @@ class State(DopantState):
     target_nm: Floats
     numbers: Floats
     """[B, 8], see `environments.dopant_kernel`."""
+    frame_nm: Floats
+    """(low, high) of x and of y of the last look that was taken, [B, 2, 2]."""
     failed: Bools
     """[B, steps] which actions brought nothing; no wider than the last of those."""
 
@@ -82,6 +87,7 @@ class MoveDopant(DopantTask):
 
     goals: Annotated[int, Bounds("goals", 1, 1_000_000)] = 1
     tries: Annotated[int, Bounds("tries", 1, 100_000_000)] = 100
+    atoms_shown: Annotated[int, Bounds("atoms", 0, 40)] = 0
 
     name = "move_dopant"
     sought = "distance to the target"
@@ -89,6 +95,8 @@ class MoveDopant(DopantTask):
     def observation_space(self, capabilities: Capabilities) -> gymnasium.spaces.Dict:
         sizes = {"dopant": (-1.0, 1.0, 2), "neighbours": (-1.0, 1.0, 6), "target": (-_FAR, _FAR, 2)}
         sizes |= {"last": (0.0, _FAR, 2), "progress": (0.0, 1.0, 2)}
+        if self.atoms_shown:
+            sizes |= {"atoms": (-_FAR, _FAR, 2 * self.atoms_shown), "frame": (-_FAR, _FAR, 4)}
         return gymnasium.spaces.Dict(
             {k: gymnasium.spaces.Box(low, high, (size,), np.float32) for k, (low, high, size) in sizes.items()}
         )
@@ -109,6 +117,7 @@ class MoveDopant(DopantTask):
             near_nm=np.full((rows, 3, 2), np.nan),
             target_nm=np.zeros((rows, 2)),
             numbers=np.zeros((rows, _NUMBERS)),
+            frame_nm=np.zeros((rows, 2, 2)),
             failed=np.zeros((rows, 0), dtype=bool),
         )
 
@@ -125,6 +134,7 @@ class MoveDopant(DopantTask):
             atoms_nm=closest(_plain(position), known.dopant_nm, _KEPT),
             bands=bands,
             rise=bands[:, 1].copy(),
+            frame_nm=np.tile(np.stack([state.low_nm, state.high_nm], axis=-1), (len(known.numbers), 1, 1)),
         )
         return self._goal(known, known.numbers[:, _LOST] == 0.0)
 
@@ -135,7 +145,7 @@ class MoveDopant(DopantTask):
 
     def update(self, state: State, actions: NDArray[Any], results: Sequence[ResultBatch]) -> tuple[State, Outcome]:
         rows, (dwell, look) = len(actions), results
-        after = self._watched(self._looked(state, look), actions, dwell)
+        after = self._watched(self._framed(self._looked(state, look), state, look), actions, dwell)
         reward, value = np.empty(rows), np.empty(rows)
         ended, more = np.empty(rows, dtype=bool), np.empty(rows, dtype=bool)
         steps, fine, any_more = self.kernel.judge(
@@ -154,13 +164,40 @@ class MoveDopant(DopantTask):
         out = np.empty((len(state.keys), 14), dtype=np.float32)
         self.kernel.shown(state.dopant_nm, state.near_nm, state.target_nm, state.numbers, state.low_nm, state.high_nm,
               self.reach_nm, self._settings, out)  # fmt: skip
-        return {
+        shown = {
             "dopant": out[:, :2],
             "neighbours": out[:, 2:8],
             "target": out[:, 8:10],
             "last": out[:, 10:12],
             "progress": out[:, 12:],
         }
+        return {**shown, **self._sight(state)} if self.atoms_shown else shown
+
+    def _sight(self, state: State) -> dict[str, NDArray[Any]]:
+        """The atoms of the last look, nearest first and without the dopant, and its frame: in bonds, from the dopant.
+
+        0 for atoms that are not there.
+        """
+        from environments.dopant_survey import closest
+
+        rows, most = len(state.keys), self.atoms_shown
+        near = closest(state.atoms_nm, state.dopant_nm, most + 1)[:, 1:]
+        ways = np.zeros((rows, most, 2), dtype=np.float32)
+        ways[:, : near.shape[1]] = np.nan_to_num((near - state.dopant_nm[:, None]) / self.bond_nm)
+        frame = (state.frame_nm - state.dopant_nm[..., None]) / self.bond_nm
+        return {
+            "atoms": ways.reshape(rows, -1).clip(-_FAR, _FAR),
+            "frame": frame.reshape(rows, 4).clip(-_FAR, _FAR).astype(np.float32),
+        }
+
+    def _framed(self, after: State, before: State, look: ResultBatch) -> State:
+        """With the frames of looks at where the dopants were before."""
+        if not self.atoms_shown:
+            return after
+        half = 0.5 * before.frame.size_nm[0]
+        center = np.clip(before.dopant_nm, before.low_nm + half, before.high_nm - half)
+        frame = np.stack([center - half, center + half], axis=-1)
+        return after.changed(frame_nm=np.where(look.done[:, None, None], frame, before.frame_nm))
 
     @cached_property
     def _settings(self) -> Floats:

@@ -146,7 +146,7 @@ def test_working_in_place_on_samples_made_ahead_changes_no_number() -> None:
 
 
 def test_vector_and_single_environments_agree_bit_for_bit() -> None:
-    core, task = StemMicroscope(sample=SMALL), MoveDopant(tries=6, goals=2)
+    core, task = StemMicroscope(sample=SMALL), MoveDopant(tries=6, goals=2, atoms_shown=12)
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (5, 4, 3)).astype(np.float32)
     many = VectorEnvironment(dataclasses.replace(core, in_place=True), task, 4)
@@ -166,6 +166,32 @@ def test_vector_and_single_environments_agree_bit_for_bit() -> None:
         for a, b in zip(alone, together, strict=True):
             for name in a:
                 np.testing.assert_array_equal(a[name], b[name][row])
+
+
+def test_atoms_that_are_shown_are_those_of_the_frame() -> None:
+    env = Environment(Embedded(calm(hop_spread=0.0)), MoveDopant(atoms_shown=20, tries=40))
+    observation, _ = env.reset(seed=1)
+    assert env.observation_space.contains(observation)
+    assert np.abs(observation["atoms"].reshape(20, 2)).max(1).all(), "the survey has more than are shown"
+    centers = []
+    for step in range(12):
+        observation = env.step(np.array([0.6, 0.2 * (-1) ** step, 0.5], np.float32))[0]
+        assert env.observation_space.contains(observation)
+        atoms, (x0, x1, y0, y1) = observation["atoms"].reshape(20, 2), observation["frame"]
+        atoms = atoms[np.abs(atoms).max(1) > 0.0]
+        world, core = env.instrument._world, env.instrument.core
+        place = core.positions_nm(world, 0) / 0.142
+        dopant = place[int(np.flatnonzero(world.species[0] == 14)[0])]
+        true = place[world.species[0] > 0] - dopant
+        true = true[np.hypot(*true.T) > 0.1]
+        inside = (true > [x0, y0]).all(1) & (true < [x1, y1]).all(1)
+        assert abs(len(atoms) - inside.sum()) <= 3, "but for those at the edge"
+        away = np.hypot(*np.moveaxis(atoms[:, None] - true, -1, 0)).min(1)
+        assert away.max() < 0.35
+        np.testing.assert_allclose([x1 - x0, y1 - y0], 0.6 / 0.142, rtol=1e-3)
+        centers.append([x0 + x1, y0 + y1])
+    hops = np.hypot(*np.array(centers).T) > 1.0
+    assert 0 < hops.sum() < 12, "a look is where the silicon was before the dwell"
 
 
 def test_it_is_registered_with_gymnasium() -> None:
