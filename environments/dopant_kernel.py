@@ -69,10 +69,12 @@ def follow(
 @njit(cache=True, error_model="numpy")
 def judge(
     dwelt: NDArray[np.bool_], looked: NDArray[np.bool_], dwell_s: Floats, look_s: Floats, dwell_e: Floats,
-    look_e: Floats, settings: Floats, numbers: Floats, reward: Floats, value: Floats, ended: NDArray[np.bool_],
-    more: NDArray[np.bool_],
+    look_e: Floats, settings: Floats, target: Floats, low: Floats, high: Floats, numbers: Floats, reward: Floats,
+    value: Floats, ended: NDArray[np.bool_], more: NDArray[np.bool_],
 ) -> Any:  # fmt: skip
     """Count an action, after `follow`: reward, value and ended [B], and who needs another goal.
+
+    That is who reached it, and whose target [B, 2] the drift has carried out of the field, as soon as nothing moves.
 
     The most actions of any row, whether all requests were done, whether any row needs another goal.
     """
@@ -93,9 +95,15 @@ def judge(
         over = numbers[b, REACHED] >= settings[GOALS] or numbers[b, COUNT] >= settings[TRIES]
         reward[b], value[b] = gain, numbers[b, DISTANCE] if usable else np.nan
         ended[b] = over or numbers[b, LOST] > 0.0
-        more[b] = arrived and not ended[b]
+        gone = usable and numbers[b, MOVED] == 0.0 and not _inside(b, target, low, high)
+        more[b] = (arrived or gone) and not ended[b]
         most, fine, any_more = max(most, int(numbers[b, COUNT])), fine and dwelt[b] and looked[b], any_more or more[b]
     return most, fine, any_more
+
+
+@njit(cache=True, forceinline=True)
+def _inside(b: int, place: Floats, low: Floats, high: Floats) -> bool:
+    return low[0] <= place[b, 0] <= high[0] and low[1] <= place[b, 1] <= high[1]
 
 
 @njit(cache=True, error_model="numpy")

@@ -43,6 +43,8 @@ _LEAST_PACE: Final = 0.2
 _LOST_BONDS: Final = 5.0
 """What losing the silicon costs, in bonds: more would cost more where nothing is lost, see docs/planning.md."""
 _TINY: Final = 1e-12
+_ACROSS: Final = 1.9
+"""[bonds] Carbon farther out does not fill a vacancy beside the silicon but one behind."""
 _TURNING_S: Final = 6.0
 """How long the beam stays on a turned bond before one looks."""
 
@@ -207,7 +209,8 @@ def decide(now: Situation, around: Surroundings, theta: Floats, clock: Clock) ->
         return best(now, gain, lost + vacancies_beside(now, around), likely, clock)
     if not len(way.filling_nm):
         return Plan(now.wanted_nm, len(clock.dwells_s) - 1, 0.0, FILL)
-    return Plan(way.filling_nm[0] - theta[:, 3:5].mean(0), wait, 0.0, FILL)
+    across = float(np.hypot(*way.filling_nm[0])) > _ACROSS * BOND_NM
+    return Plan(way.filling_nm[0] - theta[:, 3:5].mean(0), wait, 0.0, CLOSE if across else FILL)
 
 
 def _pace(bonds_nm: Floats, theta: Floats, clock: Clock) -> float:

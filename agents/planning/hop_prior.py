@@ -59,8 +59,8 @@ def _shape(aim: Spread, width: Spread, offset_nm: float, lean: float) -> Paramet
 
 
 PUBLISHED: Final = _shape(Normal(_LAW.aim, 0.02), Normal(_LAW.width, 0.01), 0.012, 0.2)
-MOVED: Final = _shape(Uniform(0.3, 1.2), Normal(_LAW.width, 0.04), 0.015, 0.3)
-DISPLACED: Final = _shape(Normal(0.9, 0.1), Uniform(0.25, 0.45), 0.05, 0.3)
+MOVED: Final = _shape(Uniform(0.3, 1.2), Normal(_LAW.width, 0.04), 0.015, 0.6)
+DISPLACED: Final = _shape(Normal(0.9, 0.1), Uniform(0.25, 0.45), 0.05, 0.6)
 
 
 def accounts(trust: float) -> tuple[Account, Account, Account]:

@@ -3,7 +3,8 @@
 A* (P. E. Hart, N. J. Nilsson and B. Raphael, IEEE Trans. Syst. Sci. Cybern. 4, 100, 1968) over where the dopant is and
 which sites are vacant, with the hops of a whole lattice as the bound. A vacancy is filled by the carbon beside it when
 the beam stands on that one, which has to be within reach: a next-nearest neighbour of the dopant, since on a nearest
-one the dopant itself would hop. Only vacancies beside the dopant are filled: looks show nothing of the others.
+one the dopant itself would hop. Only vacancies beside the dopant are filled, but where nothing else can be done: then
+those one site farther out are, from across the hexagon.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.planning.hop_lattice import BESIDE, Floats, patch
+from agents.planning.hop_lattice import BESIDE, UNIT, Floats, patch
 
 _MOST: Final = 3000
 """States that are looked at."""
+_ACROSS: Final = 2.1
+"""[bonds] Beyond the other end of a hexagon, and nearer than all other sites."""
 
 
 class Step(NamedTuple):
@@ -63,26 +66,35 @@ def search(
 
 def _steps(state: State, filling: float) -> Iterator[tuple[float, State, Step]]:
     site, vacant = state
-    nearest, next_nearest = _around()
-    for n in nearest[site]:
-        if n not in vacant:
-            yield BESIDE if not vacant.isdisjoint(nearest[n]) else 1.0, (n, vacant), Step(n, -1)
-    for c in next_nearest[site]:
-        if c not in vacant:
-            for v in nearest[c]:
-                if v in vacant and v in nearest[site]:
-                    yield filling, (site, vacant - {v} | {c}), Step(-1, c)
+    nearest, next_nearest, across = _around()
+    hops = [n for n in nearest[site] if n not in vacant]
+    for n in hops:
+        yield BESIDE if not vacant.isdisjoint(nearest[n]) else 1.0, (n, vacant), Step(n, -1)
+    jumps = _jumps(next_nearest[site], nearest[site], vacant)
+    for c, v in jumps or (() if hops else _jumps(across[site], next_nearest[site], vacant)):
+        yield filling, (site, vacant - {v} | {c}), Step(-1, c)
+
+
+def _jumps(carbons: list[int], wanted: list[int], vacant: frozenset[int]) -> list[tuple[int, int]]:
+    """Which carbons can jump into which of the vacancies at wanted sites."""
+    nearest = _around()[0]
+    return [(c, v) for c in carbons if c not in vacant for v in nearest[c] if v in vacant and v in wanted]
 
 
 @lru_cache(maxsize=1)
-def _around() -> tuple[list[list[int]], list[list[int]]]:
-    """Nearest and next-nearest neighbours of every site of the patch."""
+def _around() -> tuple[list[list[int]], list[list[int]], list[list[int]]]:
+    """Nearest and next-nearest neighbours of every site of the patch, and the sites across its hexagons."""
     whole, links = patch()
     nearest: list[list[int]] = [[] for _ in range(len(whole))]
     for one, other in links.tolist():
         nearest[one].append(other)
     beyond = [sorted({m for n in near for m in nearest[n]} - {own}) for own, near in enumerate(nearest)]
-    return nearest, beyond
+    places = whole @ UNIT
+    third = [
+        sorted({m for n in far for m in nearest[n]} - set(near)) for far, near in zip(beyond, nearest, strict=True)
+    ]
+    across = [[m for m in far if np.hypot(*(places[m] - places[own])) < _ACROSS] for own, far in enumerate(third)]
+    return nearest, beyond, across
 
 
 def vacant_near(vacant: NDArray[np.int64], sites: Floats, target: int, reach: float) -> frozenset[int]:

@@ -10,7 +10,8 @@ the dopant is scanned: an action costs its seconds and its electrons, and imagin
 
 The dopant is followed from look to look, and the target with the lattice. The value is the distance to the target
 in bonds. When it is reached the reward is `discount_per_s` to the power of the seconds since the goal was set; every
-action costs `price_per_s` and `price_per_megaelectron`. Then the next goal is drawn until `goals` are reached. It ends
+action costs `price_per_s` and `price_per_megaelectron`. Then the next goal is drawn until `goals` are reached; where the
+drift carries a target out of the field, another is drawn in its place, and the seconds go on. It ends
 then, or with -1 when a look does not find the dopant, or after `tries`.
 
 With `atoms_shown` the observation has, besides, as many atoms of the last look, and what its frame was: sites in it at
@@ -150,7 +151,7 @@ class MoveDopant(DopantTask):
         ended, more = np.empty(rows, dtype=bool), np.empty(rows, dtype=bool)
         steps, fine, any_more = self.kernel.judge(
             dwell.done, look.done, dwell.cost.seconds, look.cost.seconds, dwell.cost.electrons, look.cost.electrons,
-            self._settings, after.numbers, reward, value, ended, more,
+            self._settings, after.target_nm, after.low_nm, after.high_nm, after.numbers, reward, value, ended, more,
         )  # fmt: skip
         if not fine:
             after = after.changed(

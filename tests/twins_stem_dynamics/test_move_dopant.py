@@ -194,6 +194,28 @@ def test_atoms_that_are_shown_are_those_of_the_frame() -> None:
     assert 0 < hops.sum() < 12, "a look is where the silicon was before the dwell"
 
 
+def test_a_target_that_drifts_out_of_the_field_is_drawn_anew() -> None:
+    core = calm(law=FluxHops(barn=1e-9), drift_nm_s=0.01)
+    changed, half = 0, np.array([3.0, 3.0]) / 2
+    for seed in range(6):
+        env = Environment(Embedded(core), MoveDopant(price_per_s=0.0, tries=60))
+        half = 0.5 * np.array(core.describe().field.size_nm)
+        observation, _ = env.reset(seed=seed)
+        before = observation["target"]
+        for _ in range(59):
+            observation, reward, terminated, *_ = env.step(np.array([-1.0, -1.0, 0.5], np.float32))
+            if terminated:
+                break
+            assert reward == 0.0
+            assert observation["progress"][1] == 0.0
+            if np.hypot(*(observation["target"] - before)) > 0.7:
+                changed += 1
+                place = observation["dopant"] * half + 0.142 * observation["target"]
+                assert (np.abs(place) <= half + 0.05).all(), "the new one is in the field"
+            before = observation["target"]
+    assert changed >= 2
+
+
 def test_it_is_registered_with_gymnasium() -> None:
     from gymnasium.utils.env_checker import check_env
 
