@@ -10,9 +10,9 @@ the dopant is scanned: an action costs its seconds and its electrons, and imagin
 
 The dopant is followed from look to look, and the target with the lattice. The value is the distance to the target
 in bonds. When it is reached the reward is `discount_per_s` to the power of the seconds since the goal was set; every
-action costs `price_per_s` and `price_per_megaelectron`. Then the next goal is drawn until `goals` are reached; where the
-drift carries a target out of the field, another is drawn in its place, and the seconds go on. It ends
-then, or with -1 when a look does not find the dopant, or after `tries`.
+action costs `price_per_s` and `price_per_megaelectron`. Then the next goal is drawn until `goals` are reached; where
+the drift carries a target out of the field, another is drawn in its place, and the seconds go on. It ends then, or with
+-1 when a look does not find the dopant, or after `tries`.
 
 With `atoms_shown` the observation has, besides, as many atoms of the last look, and what its frame was: sites in it at
 which no atom is seen are vacant.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents.planning.hop_lattice import bonds, patch
 from agents.planning.hop_plan import CLOSE, FILL, Clock, decide
 from agents.planning.hop_refill import carbon_outside
 from agents.planning.hop_routes import Surroundings
@@ -22,6 +23,13 @@ OUTSIDE = BEHIND + WAYS[2]
 """A site behind that one, which is two bond lengths from the silicon."""
 CLOCK = Clock(0.15 * 100.0 ** np.linspace(0.0, 1.0, 6), 1.5, True)
 PROBLEM = Problem(-np.ones(3), np.ones(3), "minimise", "distance to the target", "bonds")
+
+
+def island() -> Any:
+    """The nearest and next-nearest sites of a silicon atom."""
+    sites = patch().whole @ bonds(WAYS) / BOND_NM
+    away = np.hypot(*sites.T)
+    return BOND_NM * sites[(away > 0.5) & (away < 1.8)]
 
 
 def theta(fourfold: float) -> Any:
@@ -45,6 +53,20 @@ def test_a_carbon_that_is_gone_has_jumped_into_the_vacancy_beside_it() -> None:
     assert len(two_ways.looked(seen()).vacant_nm) == 5, "which of the two it took is not known"
     without = Surroundings(WAYS, WAYS[1:])
     assert len(without.looked(seen()).vacant_nm) == 3
+
+
+@pytest.mark.parametrize("fourfold", [0.0, 1.0])
+def test_an_island_of_silicon_gets_carbon_from_across_its_hexagons(fourfold) -> None:
+    now, vacant = Situation(np.empty((0, 2)), 3.0 * WAYS[0], 0.2), island()
+    assert len(vacant) == 9
+    plan = decide(now, Surroundings(bonds(WAYS), vacant), theta(fourfold), CLOCK)
+    assert plan.towards == CLOSE
+    assert np.hypot(*plan.beam_nm) == pytest.approx(2.0 * BOND_NM, rel=1e-6)
+    jumped = np.vstack([vacant[np.hypot(*(vacant - plan.beam_nm).T).argsort()[1:]], plan.beam_nm])
+    then = decide(now, Surroundings(bonds(WAYS), jumped), theta(fourfold), CLOCK)
+    assert then.towards == FILL
+    assert np.hypot(*then.beam_nm) == pytest.approx(3.0**0.5 * BOND_NM, rel=1e-6)
+    assert np.hypot(*(jumped - then.beam_nm).T).min() > 0.9 * BOND_NM, "a carbon stands there"
 
 
 def test_the_vacancy_behind_a_lone_neighbour_is_filled_from_its_other_side() -> None:
