@@ -37,6 +37,7 @@ _FILLED: Final = (60.0, 1.0)
 _SEEN: Final = (5.0, 0.25)
 """Arrivals that ended a dwell, and that did not though they should have, before the first (a beta distribution)."""
 _LEARNED: Final = ("between", "delay", "seen", "filled")
+_AROUND: Final = ("glare_nm", "carbons_nm")
 _INSTANT_S: Final = 0.05
 _SHOWN: Final = 2000
 _OLDER: Final = "this state is of an older version of the planner of hops: start anew"
@@ -155,7 +156,7 @@ class LearningHops(Remembering):
     def restore(self, state: dict[str, Any]) -> None:
         """The belief is learned again from the dwells in the state: the same numbers, bit for bit."""
         super().restore(state)
-        if "carbons_nm" not in state:
+        if any(name not in state for name in _AROUND):
             raise AgentError(_OLDER)
         self.relearned(state)
         self.glare_nm = np.array(state["glare_nm"], dtype=np.float64)

@@ -102,7 +102,7 @@ def test_silicon_is_lost_as_often_as_three_hops_fall_into_a_dwell() -> None:
 def test_a_state_without_bright_places_is_refused() -> None:
     agent = LearningHops(particles=90)
     agent.begin(Problem(-np.ones(3), np.ones(3), "minimise", "distance to the target", "bonds"), 0)
-    for what in ("glare_nm", "seen"):
+    for what in ("glare_nm", "carbons_nm", "seen"):
         older = {name: value for name, value in agent.state().items() if name != what}
         with pytest.raises(AgentError, match="older version"):
             agent.restore(older)
