@@ -60,6 +60,11 @@ class DopantState:
     high_nm: Floats = field(metadata=SHARED)
     keys: Keys
 
+    def centers(self, dopant_nm: Floats) -> Floats:
+        """The middle [B, 2] of looks at dopants [B, 2]: as near to them as the field lets a frame be."""
+        half = 0.5 * self.frame.size_nm[0]
+        return np.clip(dopant_nm, self.low_nm + half, self.high_nm - half)
+
 
 @dataclass(frozen=True)
 class DopantTask:

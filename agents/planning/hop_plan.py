@@ -53,8 +53,8 @@ _TURNING_S: Final = 6.0
 class Plan:
     """beam_nm [2] from the silicon, which of the dwells, bonds gained per second, and the neighbour that is meant.
 
-    In the place of a neighbour, `FILL` where a carbon shall jump into a vacancy, `CLOSE` where one shall that no look
-    shows, `TURN_BACK` where a bond shall turn.
+    In the place of a neighbour, `FILL` where a carbon shall jump into a vacancy, `CLOSE` where one
+    farther out shall, which most looks do not show, `TURN_BACK` where a bond shall turn.
     """
 
     beam_nm: Floats

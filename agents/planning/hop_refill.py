@@ -2,7 +2,8 @@
 
 The beam has to stand on a neighbour to bring the silicon back, and a carbon that has a vacancy beside it mostly jumps
 into that sooner. A carbon on the vacancy's other side, three hops from the silicon, can jump into it instead: then the
-vacancy is where it does no harm. No look shows that; the beam stands there for as long as a jump takes, and longer.
+vacancy is where it does no harm. Where no look shows that, the beam stands there for as long as a jump takes, and
+longer.
 """
 
 from __future__ import annotations

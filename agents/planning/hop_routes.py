@@ -113,7 +113,7 @@ class Surroundings:
         it is seen.
         """
         carbon, spent = self._waited(beam_nm, seconds, (3.0**0.5,))
-        if (spent < _PATIENCE * filling_s or self._seen(carbon)) and self.beside >= before.beside:
+        if (spent < _PATIENCE * filling_s or _among(self.carbons_nm, carbon)) and self.beside >= before.beside:
             return replace(self, waited=np.array([*carbon, spent]))
         return replace(self, waited=np.zeros(3), vacant_nm=_with(self.vacant_nm, carbon))
 
@@ -121,9 +121,9 @@ class Surroundings:
         """After the beam was on a carbon three hops away; one that no look shows will have jumped when it had time."""
         carbon, spent = self._waited(beam_nm, seconds, (2.0, 7.0**0.5))
         away = np.hypot(*(self.vacant_nm - carbon).T)
-        if len(away) and away.min() < _NEAR_NM:
+        if _among(self.vacant_nm, carbon):
             return replace(self, waited=np.zeros(3))
-        waiting = spent < _BLIND * filling_s or self._seen(carbon)
+        waiting = spent < _BLIND * filling_s or _among(self.carbons_nm, carbon)
         if waiting and len(away) and away.min() < _BESIDE_BONDS * BOND_NM:
             return replace(self, waited=np.array([*carbon, spent]))
         kept = self.vacant_nm[np.arange(len(away)) != away.argmin()] if len(away) else self.vacant_nm
@@ -136,10 +136,6 @@ class Surroundings:
         carbon = sites[int(np.where(there, np.hypot(*(sites - beam_nm).T), np.inf).argmin())]
         same = self.waited[2] > 0.0 and float(np.hypot(*(self.waited[:2] - carbon))) < _NEAR_NM
         return carbon, seconds + (float(self.waited[2]) if same else 0.0)
-
-    def _seen(self, carbon_nm: Floats) -> bool:
-        """Whether the last look showed an atom at a place [2]."""
-        return bool(len(self.carbons_nm)) and float(np.hypot(*(self.carbons_nm - carbon_nm).T).min()) < _NEAR_NM
 
     @property
     def beside(self) -> int:
@@ -193,8 +189,12 @@ class Surroundings:
 
 def _with(vacant_nm: Floats, place_nm: Floats) -> Floats:
     """Vacancies and one more, where it is not among them."""
-    known = len(vacant_nm) and float(np.hypot(*(vacant_nm - place_nm).T).min()) < _NEAR_NM
-    return vacant_nm if known else np.vstack([vacant_nm, place_nm])
+    return vacant_nm if _among(vacant_nm, place_nm) else np.vstack([vacant_nm, place_nm])
+
+
+def _among(places_nm: Floats, place_nm: Floats) -> bool:
+    """Whether one of some places [n, 2] is this one [2]."""
+    return bool((np.hypot(*(places_nm - place_nm).T) < _NEAR_NM).any())
 
 
 def _jumped_into(gone: set[int], vacant: NDArray[np.int64]) -> set[int]:

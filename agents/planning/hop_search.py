@@ -22,8 +22,6 @@ from agents.planning.hop_lattice import BESIDE, UNIT, Floats, patch
 
 _MOST: Final = 3000
 """States that are looked at."""
-_ACROSS: Final = 2.1
-"""[bonds] Beyond the other end of a hexagon, and nearer than all other sites."""
 
 
 class Step(NamedTuple):
@@ -90,10 +88,7 @@ def _around() -> tuple[list[list[int]], list[list[int]], list[list[int]]]:
         nearest[one].append(other)
     beyond = [sorted({m for n in near for m in nearest[n]} - {own}) for own, near in enumerate(nearest)]
     places = whole @ UNIT
-    third = [
-        sorted({m for n in far for m in nearest[n]} - set(near)) for far, near in zip(beyond, nearest, strict=True)
-    ]
-    across = [[m for m in far if np.hypot(*(places[m] - places[own])) < _ACROSS] for own, far in enumerate(third)]
+    across = [np.flatnonzero(np.abs(np.hypot(*(places - own).T) - 2.0) < 0.01).tolist() for own in places]
     return nearest, beyond, across
 
 

@@ -216,7 +216,7 @@ class LearningHops(Remembering):
         if plan.towards == TURN_BACK:
             return "a bond beside the silicon is turned: the beam shall turn it back"
         if plan.towards == CLOSE:
-            return "the silicon's neighbours would jump into vacancies: carbon farther out shall fill these"
+            return "too many vacancies are near the silicon: carbon farther out shall fill one of them"
         if plan.towards == FILL:
             return "a vacancy is in the way: a carbon beside it shall jump into it"
         told = f"{plan.bonds_per_s:.3g} bonds per second are expected with dwells of {self.dwells_s[plan.dwell]:.3g} s"

@@ -204,7 +204,7 @@ class ArrangeDopants(DopantTask):
         half, edge = 0.5 * state.frame.size_nm[0], _EDGE_BONDS * self.bond_nm
         own = np.zeros(state.bands.shape[:2], dtype=bool)
         own[rows, which] = True
-        center = np.clip(state.dopants.now_nm[rows, which], state.low_nm + half, state.high_nm - half)
+        center = state.centers(state.dopants.now_nm[rows, which])
         away = np.abs(state.dopants.now_nm - center[:, None]).max(-1)
         may, must = own | (away < half + 0.5 * self.bond_nm), own | (away < half - edge)
         known, gone = self._seen(state, state.dopants, close, ~due & close.done, may, must)

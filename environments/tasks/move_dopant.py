@@ -195,8 +195,7 @@ class MoveDopant(DopantTask):
         """With the frames of looks at where the dopants were before."""
         if not self.atoms_shown:
             return after
-        half = 0.5 * before.frame.size_nm[0]
-        center = np.clip(before.dopant_nm, before.low_nm + half, before.high_nm - half)
+        half, center = 0.5 * before.frame.size_nm[0], before.centers(before.dopant_nm)
         frame = np.stack([center - half, center + half], axis=-1)
         return after.changed(frame_nm=np.where(look.done[:, None, None], frame, before.frame_nm))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,13 @@ def test_an_island_of_silicon_gets_carbon_from_across_its_hexagons(fourfold) -> 
     assert then.towards == FILL
     assert np.hypot(*then.beam_nm) == pytest.approx(3.0**0.5 * BOND_NM, rel=1e-6)
     assert np.hypot(*(jumped - then.beam_nm).T).min() > 0.9 * BOND_NM, "a carbon stands there"
+
+
+def test_carbon_that_jumps_slowly_is_looked_at_less_often() -> None:
+    now, around = Situation(WAYS[1:], WAYS[0], 0.2), Surroundings(WAYS, WAYS[:1])
+    quick, slow = (decide(now, around, theta(0.0), replace(CLOCK, filling_s=s)) for s in (10.0, 200.0))
+    assert quick.towards == slow.towards == FILL
+    assert CLOCK.dwells_s[quick.dwell] < CLOCK.dwells_s[slow.dwell]
 
 
 def test_the_vacancy_behind_a_lone_neighbour_is_filled_from_its_other_side() -> None:

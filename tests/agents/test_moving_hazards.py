@@ -99,6 +99,18 @@ def test_silicon_is_lost_as_often_as_three_hops_fall_into_a_dwell() -> None:
     np.testing.assert_allclose(lost_per_s(beams, theta, clock)[0, 0], unfolded * expected, rtol=1e-6)
 
 
+def test_at_the_border_two_hops_are_enough_and_dwells_are_short() -> None:
+    clock = Clock(np.array([0.5, 2.0, 8.0]), 1.0, False)
+    beams = Beams.at(0.85 * WAYS[:1], Situation(WAYS, 3.0 * WAYS[0], 0.2), THETA, False)
+    found = lost_per_s(beams, THETA, clock, True)[0, 0] * (clock.dwells_s + 1.0)
+    np.testing.assert_allclose(found, poisson.sf(1, beams.rates[0, 0].sum() * clock.dwells_s), rtol=1e-9)
+    middle, border = (
+        best(Situation(WAYS, 3.0 * WAYS[0], 0.2, room_nm=np.full((2, 2), room)), GAIN, np.zeros(3), THETA, clock)
+        for room in (5.0, 1.5 * BOND_NM)
+    )
+    assert border.dwell < middle.dwell
+
+
 def test_a_state_without_bright_places_is_refused() -> None:
     agent = LearningHops(particles=90)
     agent.begin(Problem(-np.ones(3), np.ones(3), "minimise", "distance to the target", "bonds"), 0)
