@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from instruments.twins.stem.event_tuples import BOOKED, BOX, DWELT, LANDED, MOVING
 from instruments.twins.stem.splines import spread, spread_line
-from instruments.twins.stem.world import BOOKS, CLOCK, CURRENT, DWELLS, ELECTRONS, TOUCHED
+from instruments.twins.stem.world import BOOKS, CURRENT, DWELLS, LANDED_ONLY, NO_MAP, TOUCHED
 
 Floats = NDArray[np.float64]
 X, Y, WIDTH, HEIGHT, ROWS, COLUMNS, EACH, START = range(8)
@@ -32,16 +32,19 @@ def room_for(rows: int, columns: int) -> Any:
     return np.empty((3, int(WIDEST * max(rows, columns)) + 8))
 
 
+@njit(cache=True, forceinline=True)
+def touch(moving: Floats) -> None:
+    """The map of what landed holds something."""
+    if moving[TOUCHED] == NO_MAP:
+        moving[TOUCHED] = LANDED_ONLY
+
+
 @njit(cache=True, forceinline=True, error_model="numpy")
 def book(x: float, y: float, frame: Any, scale: float, world: Any, shared: Any, lines: Floats) -> None:
-    """A frame in which nothing happens: its time, and its electrons into the book."""
-    moving, entry = world[MOVING], _entry_at(x, y, world)
-    electrons_s = moving[CURRENT] * shared[BOX][3]
+    """The electrons of a whole frame into the book."""
+    entry, electrons_s = _entry_at(x, y, world), world[MOVING][CURRENT] * shared[BOX][3]
     entry[WIDTH], entry[HEIGHT], entry[ROWS], entry[COLUMNS] = scale * frame[0], scale * frame[1], frame[2], frame[3]
     entry[EACH], entry[START] = electrons_s * frame[4], electrons_s * frame[5]
-    whole_s = frame[2] * (frame[3] * frame[4] + frame[5])
-    moving[CLOCK] += whole_s
-    moving[ELECTRONS] += electrons_s * whole_s
     _turn_page(world, shared, lines)
 
 
@@ -70,7 +73,8 @@ def land_dwells(world: Any, shared: Any) -> None:
     """The list onto the map."""
     moving, box = world[MOVING], shared[BOX]
     add_dwells(world[LANDED], world[DWELT], int(moving[DWELLS]), box[0], box[1])
-    moving[DWELLS], moving[TOUCHED] = 0.0, 1.0
+    moving[DWELLS] = 0.0
+    touch(moving)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -96,7 +100,8 @@ def _turn_page(world: Any, shared: Any, lines: Floats) -> None:
     if moving[BOOKS] >= len(booked):
         land_dwells(world, shared)
         add_all(world[LANDED], booked, int(moving[BOOKS]), shared[BOX], lines)
-        moving[BOOKS], moving[TOUCHED] = 0.0, 1.0
+        moving[BOOKS] = 0.0
+        touch(moving)
 
 
 @njit(cache=True, error_model="numpy")

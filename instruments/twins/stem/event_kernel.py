@@ -19,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.twins.draws import uniform
-from instruments.twins.stem.event_books import land_dwells
+from instruments.twins.stem.event_books import land_dwells, touch
 from instruments.twins.stem.event_changes import capture, do_other, hop_to, knock
 from instruments.twins.stem.event_memory import find_pairs
 from instruments.twins.stem.event_pairs import nearest, pair_rates, pairs_rate
@@ -57,7 +57,6 @@ from instruments.twins.stem.world import (
     ELECTRONS,
     FULL,
     GROWTH,
-    TOUCHED,
 )  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -180,10 +179,19 @@ def pass_under(
 def expose(
     x: float, y: float, duration: float, keys: Any, world: Any, shared: Any, optics: Any, law: Any
 ) -> float:  # fmt: skip
-    """As `pass_under`, the electrons booked; in a place of its own, so that kernels stay small."""
+    """As `strike`, the electrons onto the map."""
+    counts = strike(x, y, duration, keys, world, shared, optics, law)
+    land(x, y, duration, world, shared)
+    return counts
+
+
+@njit(cache=True)
+def strike(
+    x: float, y: float, duration: float, keys: Any, world: Any, shared: Any, optics: Any, law: Any
+) -> float:  # fmt: skip
+    """As `pass_under`, without its rate and brightness; in a place of its own, so that kernels stay small."""
     total, bright = happening(x, y, world, shared, optics, law)
     counts, _, _ = pass_under(x, y, duration, total, bright, keys, world, shared, optics, law)
-    land(x, y, duration, world, shared)
     return counts
 
 
@@ -193,7 +201,7 @@ def land(x: float, y: float, duration: float, world: Any, shared: Any) -> None:
     landed, box, electrons = world[LANDED], shared[BOX], world[MOVING][CURRENT] * shared[BOX][3] * duration
     if world[MOVING][DWELLS] > 0.0:
         land_dwells(world, shared)
-    world[MOVING][TOUCHED] = 1.0
+    touch(world[MOVING])
     spread(landed, (y / box[1] + 0.5) * landed.shape[0], (x / box[0] + 0.5) * landed.shape[1], electrons)
 
 

@@ -12,6 +12,7 @@ from instruments.errors import NotSupported
 from instruments.twins.reach import column, shared
 from instruments.twins.stem.world import (
     BOOKS,
+    BOTH_MAPS,
     CURRENT,
     DWELLS,
     REGISTERED_X,
@@ -55,7 +56,7 @@ def _relensed(core: StemMicroscope, world: World, lenses: NDArray[np.complex128]
     landed, settled, moving = world.landed.copy(), world.settled.copy(), world.moving.copy()
     for row in turned:
         settled[row] += core.spread(world, int(row))
-        landed[row], moving[row, BOOKS], moving[row, DWELLS], moving[row, TOUCHED] = 0.0, 0.0, 0.0, 1.0
+        landed[row], moving[row, BOOKS], moving[row, DWELLS], moving[row, TOUCHED] = 0.0, 0.0, 0.0, BOTH_MAPS
     return world.changed(landed=landed, moving=moving, settled=settled, aberrations_nm=lenses)
 
 

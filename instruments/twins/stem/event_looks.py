@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from instruments.twins.draws import mixed, poisson_each, uniform
 from instruments.twins.normals import invert
 from instruments.twins.stem.event_books import WIDEST, book, room_for
-from instruments.twins.stem.event_kernel import clouded, expose, reach
+from instruments.twins.stem.event_kernel import clouded, land, reach, strike
 from instruments.twins.stem.event_pairs import nearest, turned
 from instruments.twins.stem.event_rows import EVENTS, idle, offset, row_of
 from instruments.twins.stem.event_tuples import (
@@ -97,11 +97,14 @@ def _look_rows(
         ox, oy = offset(world, 0.0, world[MOVING][CLOCK] + 0.5 * whole_s)
         scale = 1.0 + world[HIDDEN][SCALE]
         x, y = scale * centers[b, 0] + ox, scale * centers[b, 1] + oy
-        quiet = spent_s[b] == whole_s and frame[6] == 0.0 and abs(scale) < WIDEST
-        if quiet and _most(frame, scale, world, shared, law, peaks) < world[WORK][LEFT]:
-            book(x, y, frame, scale, world, shared, lines)
+        whole = spent_s[b] == whole_s and frame[6] == 0.0 and abs(scale) < WIDEST
+        if whole and _most(frame, scale, world, shared, law, peaks) < world[WORK][LEFT]:
+            world[MOVING][CLOCK] += whole_s
+            world[MOVING][ELECTRONS] += world[MOVING][CURRENT] * shared[BOX][3] * whole_s
         else:
-            _scan(x, y, frame, scale, spent_s[b], own, world, shared, optics, law)
+            _scan(x, y, frame, scale, spent_s[b], not whole, own, world, shared, optics, law)
+        if whole:
+            book(x, y, frame, scale, world, shared, lines)
         count = _gathered(x, y, frame, scale, world, shared, draft, found)
         dose, stream = _dose(frame, scale, spent_s[b] / whole_s, world, shared), mixed(keys[b], _PLACES)
         count = _seen(count, dose, stream, noisy, world, optics, peaks, draft, found)
@@ -173,10 +176,10 @@ def _most(frame: Any, scale: float, world: Any, shared: Any, law: Any, peaks: An
 
 @njit(cache=True)
 def _scan(
-    x: float, y: float, frame: Any, scale: float, limit_s: float, keys: Any, world: Any, shared: Any, optics: Any,
-    law: Any,
+    x: float, y: float, frame: Any, scale: float, limit_s: float, lands: bool, keys: Any, world: Any, shared: Any,
+    optics: Any, law: Any,
 ) -> None:  # fmt: skip
-    """A frame pixel by pixel, every line begun by the flyback's dose."""
+    """A frame pixel by pixel, every line begun by the flyback's dose; where it `lands`, its electrons onto the map."""
     rows, columns, spent = int(frame[2]), int(frame[3]), 0.0
     cos, sin = scale * math.cos(frame[6]), scale * math.sin(frame[6])
     for j in range(rows):
@@ -185,7 +188,10 @@ def _scan(
             u = frame[0] * ((max(i, 0) + 0.5) / columns - 0.5)
             duration = min(frame[5] if i < 0 else frame[4], limit_s - spent)
             if duration > 0.0:
-                expose(x + cos * u - sin * v, y + sin * u + cos * v, duration, keys, world, shared, optics, law)
+                px, py = x + cos * u - sin * v, y + sin * u + cos * v
+                strike(px, py, duration, keys, world, shared, optics, law)
+                if lands:
+                    land(px, py, duration, world, shared)
                 spent += duration
 
 

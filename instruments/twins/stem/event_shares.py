@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,12 +32,10 @@ def shares_of(core: StemMicroscope, world: World) -> Shares:
 
 def in_parallel(core: StemMicroscope, first: int, last: int, work: Callable[..., None], *given: Any) -> None:
     """Rows shared out among threads: every row is computed by itself, so that this changes no number."""
-    threads = core.threads if last - first >= FEW else 1
-    turns = core.kernels.turns_of(first, last, threads)
-    others = [_pool(core.threads).submit(work, thread, turns, *given) for thread in range(1, threads)]
-    work(0, turns, *given)
-    for other in others:
-        other.result()
+    if core.threads > 1 and last - first >= FEW:
+        core.kernels.crew(core.threads).work(first, last, work, given)
+    else:
+        work(0, core.kernels.turns_of(first, last, 1), *given)
 
 
 def drawn(
@@ -50,8 +46,3 @@ def drawn(
     for block, first, last in shares:
         in_parallel(core, first, last, draw, expected, *given, core.counting_noise, keys, block, found)
     return found
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)

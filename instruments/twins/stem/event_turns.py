@@ -18,18 +18,19 @@ from numpy.typing import NDArray
 Turns = NDArray[np.int64]
 FEW = 16
 """Rows that are taken at once."""
-_APART = 8
+APART = 8
 """Numbers between those of two threads, so that they do not wait for each other's."""
 
 
 def turns_of(first: int, last: int, threads: int) -> Turns:
     """Rows first to last for so many threads: of each thread's share the next row and the last + 1."""
-    return _shared_out(first, last, threads).copy()
+    return shared_out(first, last, threads).copy()
 
 
 @lru_cache
-def _shared_out(first: int, last: int, threads: int) -> Turns:
-    turns = np.zeros((threads, _APART), np.int64)
+def shared_out(first: int, last: int, threads: int) -> Turns:
+    """The same, not to be changed."""
+    turns = np.zeros((threads, APART), np.int64)
     cuts = np.linspace(first, last, threads + 1).astype(np.int64)
     turns[:, 0], turns[:, 1] = cuts[:-1], cuts[1:]
     return turns

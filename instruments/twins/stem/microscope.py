@@ -49,6 +49,7 @@ from instruments.twins.stem.world import (
     AIM_X,
     AIM_Y,
     BOOKS,
+    BOTH_MAPS,
     CURRENT,
     DRIFT_X,
     DRIFT_Y,
@@ -57,6 +58,7 @@ from instruments.twins.stem.world import (
     FACTOR,
     LOG,
     MOVING_COLUMNS,
+    NO_MAP,
     REGISTERED_X,
     SCALE,
     STAGE_X,
@@ -155,8 +157,8 @@ class StemMicroscope:
 
     def blank(self, world: World) -> Mapping[str, NDArray[np.bool_]]:
         """Fields that hold nothing in some rows [B], for whoever copies rows: where no electrons fell yet."""
-        untouched = world.moving[:, TOUCHED] == 0.0
-        return {"landed": untouched, "settled": untouched, "dwelt": world.moving[:, DWELLS] == 0.0}
+        touched, dwells = world.moving[:, TOUCHED], world.moving[:, DWELLS]
+        return {"landed": touched == NO_MAP, "settled": touched != BOTH_MAPS, "dwelt": dwells == 0.0}
 
     def __post_init__(self) -> None:
         said = violations(self)
@@ -316,11 +318,11 @@ class StemMicroscope:
     @cached_property
     def kernels(self) -> Any:
         """The compiled requests, which load Numba."""
-        from instruments.twins.stem import event_looks, event_rows, event_traces, event_turns
+        from instruments.twins.stem import event_crew, event_looks, event_rows, event_traces, event_turns
 
         return SimpleNamespace(
             dwell=event_rows.dwell, run=event_rows.run, rest=event_rows.rest, look=event_looks.look,
-            inside=event_rows.inside, turns_of=event_turns.turns_of, draw_trace=event_traces.draw,
+            inside=event_rows.inside, turns_of=event_turns.turns_of, crew=event_crew.crew, draw_trace=event_traces.draw,
             draw_look=event_looks.draw,
         )  # fmt: skip
 

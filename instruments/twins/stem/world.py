@@ -50,6 +50,8 @@ CLOCK, REGISTERED_X, REGISTERED_Y, STAGE_X, STAGE_Y, PARKED_X, PARKED_Y, ELECTRO
 TOUCHED, DWELLS = 11, 12
 MOVING_COLUMNS: Final = 13
 """Of `World.moving`."""
+NO_MAP, BOTH_MAPS, LANDED_ONLY = 0.0, 1.0, 2.0
+"""Of `TOUCHED`: `settled` is written to when lenses change, which is rare."""
 LOG: Final = 128
 """Events that are kept, the latest of them."""
 HOPPED, EJECTED, FOLDED, UNFOLDED, TURNED, TURNED_BACK, JUMPED, CAPTURED, KNOCKED = range(9)
@@ -70,7 +72,7 @@ class World:
     """[B, HIDDEN_COLUMNS], constant."""
     moving: Floats
     """[B, MOVING_COLUMNS]: clock, registration, stage, where the beam was last, electrons so far, current, events,
-    frames in the book, whether `landed` or `settled` may hold more than zeros, places in `dwelt`."""
+    frames in the book, which maps may hold more than zeros (`NO_MAP` and on), places in `dwelt`."""
     species: Small
     """[B, N], 0 for a vacancy."""
     bonding: Small
