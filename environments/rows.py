@@ -19,8 +19,8 @@ T = TypeVar("T")
 Rows = NDArray[np.intp]
 SHARED: Final = {"shared": True}
 """Field metadata: common to all rows."""
-Blank = Mapping[str, NDArray[np.bool_]]
-_NONE: Final[Blank] = {}
+Filled = Mapping[str, NDArray[np.int64]]
+_NONE: Final[Filled] = {}
 _LARGE: Final = 4096
 """[bytes] A row as large is copied by itself, without a copy of all rows between."""
 KEPT: Final = {"kept": True}
@@ -38,17 +38,17 @@ def put(
     fresh: T,
     own: Collection[str] = (),
     at: Rows | None = None,
-    blank: Blank = _NONE,
-    was: Blank = _NONE,
+    filled: Filled = _NONE,
+    was: Filled = _NONE,
 ) -> T:
     """The batch with `rows` replaced by those of `fresh`, or by its rows `at`.
 
     Where one is shorter along axis 1 it is padded with zeros. Arrays of the batch named in `own`, or whose metadata
-    says `kept`, are nobody else's: they are edited in place where nothing is to be padded. `blank` says of such arrays
-    which rows of `fresh` are zero all over: these are not read, nor written where `was` says that of the batch's row.
+    says `kept`, are nobody else's: they are edited in place where nothing is to be padded. `filled` says of such arrays
+    how far the rows of `fresh` go along axis 1, with zeros beyond, and `was` says it of the batch's: no more is copied.
     """
     which = np.arange(len(rows)) if at is None else at
-    return _joined(batch, rows, fresh, which, own, blank, was)  # type: ignore[no-any-return]
+    return _joined(batch, rows, fresh, which, own, filled, was)  # type: ignore[no-any-return]
 
 
 def _mapped(value: Any, change: Any) -> Any:
@@ -62,7 +62,7 @@ def _mapped(value: Any, change: Any) -> Any:
 
 
 def _joined(
-    old: Any, rows: Rows, new: Any, at: Rows, own: Collection[str] = (), blank: Blank = _NONE, was: Blank = _NONE
+    old: Any, rows: Rows, new: Any, at: Rows, own: Collection[str] = (), filled: Filled = _NONE, was: Filled = _NONE
 ) -> Any:
     if isinstance(old, np.ndarray):
         return old if old is new else _replaced(old, rows, new, at)
@@ -73,24 +73,25 @@ def _joined(
         for name, kept in _per_row(old).items():
             one, fresh = getattr(old, name), getattr(new, name)
             if kept or name in own:
-                after[name] = _edited(one, rows, fresh, at, blank.get(name), was.get(name))
+                after[name] = _edited(one, rows, fresh, at, filled.get(name), was.get(name))
             else:
                 after[name] = _joined(one, rows, fresh, at)
         return dataclasses.replace(old, **after)
     return old
 
 
-def _edited(old: NDArray[Any], rows: Rows, new: NDArray[Any], at: Rows, blank: Any, was: Any) -> NDArray[Any]:
+def _edited(old: NDArray[Any], rows: Rows, new: NDArray[Any], at: Rows, filled: Any, was: Any) -> NDArray[Any]:
     if old.shape[1:] != new.shape[1:]:
         return _replaced(old, rows, new, at)
     if old[:1].nbytes < _LARGE:
         old[rows] = new[at]
         return old
-    for row, one in zip(rows.tolist(), at.tolist(), strict=True):
-        if blank is None or not blank[one]:
-            old[row] = new[one]
-        elif was is None or not was[row]:
-            old[row] = 0
+    whole = np.full(len(rows), old.shape[1])
+    ends, before = whole if filled is None else filled[at], whole if was is None else was[rows]
+    for row, one, end, last in zip(rows.tolist(), at.tolist(), ends.tolist(), before.tolist(), strict=True):
+        old[row, :end] = new[one, :end]
+        if last > end:
+            old[row, end:last] = 0
     return old
 
 

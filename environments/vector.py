@@ -67,7 +67,7 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._own: Sequence[str] = getattr(core, "editable", ())
-        self._blank = getattr(core, "blank", None)
+        self._filled = getattr(core, "filled", None)
         self._own_state: Sequence[str] = getattr(task, "editable", ())
         self._prepared = Prepared(num_envs, self._made, lambda row: self._drawn(row, None)) if ahead else None
         self._world: Any = None
@@ -171,8 +171,8 @@ class VectorEnvironment(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
             if len(own) == self.num_envs and part.whole:
                 self._world, self._state = begun.world, begun.state
             else:
-                blank = () if self._blank is None else (self._blank(begun.world), self._blank(self._world))
-                self._world = put(self._world, own, begun.world, self._own, at, *blank)
+                filled = () if self._filled is None else (self._filled(begun.world), self._filled(self._world))
+                self._world = put(self._world, own, begun.world, self._own, at, *filled)
                 self._state = put(self._state, own, begun.state, self._own_state, at)
             self._roots[own], self._sent[own], costs[own] = begun.roots[at], begun.sent[at], begun.costs[at]
         self._steps[rows], self._ended[rows] = 0, False

@@ -81,23 +81,25 @@ def test_what_its_owner_keeps_is_edited_in_place_and_the_rest_is_not() -> None:
     assert old.small.tolist() == [0, 1, 2]
 
 
-def test_rows_of_a_large_batch_are_taken_by_number_and_blank_ones_are_not_read() -> None:
+def test_rows_of_a_large_batch_are_taken_by_number_and_no_more_of_them_than_is_filled() -> None:
     old, new = (Kept(np.full((3, 1000), start), np.arange(3) + start) for start in (1.0, 10.0))
     new.large[2] = 7.0
-    blank = {"large": np.array([True, False, False])}
-    joined = put(old, np.array([0, 2]), new, at=np.array([2, 0]), blank=blank)
-    assert joined.large[:, 0].tolist() == [7.0, 1.0, 0.0]
+    filled, was = {"large": np.array([2, 0, 1000])}, {"large": np.array([4, 0, 0])}
+    joined = put(old, np.array([0, 2]), new, at=np.array([2, 0]), filled=filled, was=was)
+    assert joined.large is old.large
+    assert joined.large[0].tolist() == [7.0] * 1000
+    assert joined.large[2, :3].tolist() == [10.0, 10.0, 1.0], "nothing was said to be there"
     assert joined.small.tolist() == [12.0, 2.0, 10.0]
 
 
-def test_rows_that_hold_nothing_are_not_read_and_only_written_where_something_was() -> None:
+def test_what_was_in_a_row_beyond_what_is_filled_becomes_zero() -> None:
     large = 1024
     old, fresh = Kept(np.ones((4, large)), np.arange(4)), Kept(np.full((3, large), 2.0), np.arange(3))
-    old.large[1] = 7.0
-    blank = {"large": np.array([True, True, False])}
-    was = {"large": np.array([False, True, False, False])}
-    joined = put(old, np.array([0, 1, 2]), fresh, blank=blank, was=was)
-    assert joined.large is old.large
-    assert joined.large[:, 0].tolist() == [0.0, 7.0, 2.0, 1.0]
-    again = put(old, np.array([1]), fresh, at=np.array([0]), blank=blank)
-    assert again.large[1].tolist() == [0.0] * large
+    old.large[1, 5:] = 0.0
+    filled, was = {"large": np.array([0, 2, large])}, {"large": np.array([large, 5, large, large])}
+    joined = put(old, np.array([0, 1, 2]), fresh, filled=filled, was=was)
+    assert joined.large[0].tolist() == [0.0] * large
+    assert joined.large[1, :6].tolist() == [2.0, 2.0, 0.0, 0.0, 0.0, 0.0]
+    assert joined.large[2:, 0].tolist() == [2.0, 1.0]
+    again = put(old, np.array([3]), fresh, at=np.array([0]), filled=filled)
+    assert again.large[3].tolist() == [0.0] * large, "where nothing is said of the batch, all may be there"

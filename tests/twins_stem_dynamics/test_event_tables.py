@@ -65,7 +65,7 @@ def test_pairs_are_those_of_the_sites_that_are_no_carbon_and_hop_as_the_truth_sa
     species[-1] = 0
     rows = (
         world.hidden[0], world.moving[0], species, world.bonding[0], world.landed[0], world.log[0], world.booked[0],
-        world.remembered[0], world.dwelt[0],
+        world.remembered[0],
     )  # fmt: skip
     (pairs, odd, work), again = listed(rows, world.site_keys[0], core.optics(world.aberrations_nm[0])[1])
     pairs, centres = pairs[: int(work[COUNT])], np.flatnonzero(species != 6)

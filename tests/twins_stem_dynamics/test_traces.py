@@ -10,7 +10,7 @@ import pytest
 from instruments import keys
 from instruments.batch import RequestBatch
 from instruments.cost import ELECTRONS_PER_PA_S
-from instruments.requests import AtomPositions, Dwell, ScanImage, SetOptics
+from instruments.requests import AtomPositions, BeamPath, Dwell, ScanImage, SetOptics
 from instruments.twins.stem.microscope import ALL_KNOWN, StemMicroscope
 from instruments.twins.stem.samples import Graphene
 from instruments.twins.stem.scan import NONE
@@ -68,6 +68,26 @@ def test_a_trace_in_which_nothing_happens_counts_every_electron() -> None:
     assert trace[-1] == pytest.approx(0.5 * trace[-2], rel=0.01)
 
 
+@pytest.mark.parametrize(("seconds", "sample_s"), [(6.05, 0.1), (0.7, 0.7), (3.05, 0.3)])
+def test_a_dwell_over_a_drifting_sheet_is_booked_where_the_beam_was(seconds: float, sample_s: float) -> None:
+    """The line in the book against a path of beams, each at the place of the middle of its time."""
+    core, root, longest = StemMicroscope(**{**STILL, "drift_nm_s": 0.02}), keys.keys([3]), 1e-3
+    begun = core.begin(root, {})
+    dwelt, _ = core.perform(begun, RequestBatch.of(Dwell(FAR, seconds, sample_s)), keys.fold(root, 1))
+    count = round(seconds / longest)
+    path = BeamPath((FAR,) * count, longest)
+    along, _ = core.perform(begun, RequestBatch.of(path), keys.fold(root, 1))
+    assert not dwelt.landed.any()
+    assert along.landed.any()
+    booked, wanted = core.landed(dwelt, 0), core.landed(along, 0)
+    assert booked.sum() == pytest.approx(wanted.sum(), rel=1e-9)
+    for axis in (0, 1):
+        place = np.arange(wanted.shape[axis])
+        middle = [float((one.sum(1 - axis) * place).sum() / one.sum()) for one in (booked, wanted)]
+        assert middle[0] == pytest.approx(middle[1], abs=1e-6)
+    np.testing.assert_allclose(booked, wanted, atol=2e-2 * wanted.max())
+
+
 def test_counts_of_a_run_are_poisson_around_what_is_expected() -> None:
     silent, noisy = (StemMicroscope(**{**STILL, "counting_noise": noise}) for noise in (False, True))
     expected, _, _ = watched(silent, FAR, 40.0, 0.02)
@@ -79,35 +99,36 @@ def test_counts_of_a_run_are_poisson_around_what_is_expected() -> None:
     assert abs(np.corrcoef(spread[1:], spread[:-1])[0, 1]) < 4.0 / np.sqrt(2000)
 
 
-def test_maps_are_said_to_be_blank_until_electrons_fall_on_them() -> None:
+def test_a_world_says_how_far_its_maps_and_lists_are_filled() -> None:
     core, root = StemMicroscope(**STILL), keys.keys([1, 2])
     world = core.begin(root, {})
-    assert all(rows.all() for rows in core.blank(world).values())
+    assert not any(ends.any() for ends in core.filled(world).values())
     look = RequestBatch.of(AtomPositions(ScanImage((0.0, 0.0), (0.6, 0.6), (14, 14), 1e-5)))
     both = RequestBatch(
         look.kind, 2, {name: np.repeat(column, 2, axis=0) for name, column in look.each.items()}, look.shared
     )
     looked, _ = core.perform(world, both, keys.fold(root, 1))
-    assert core.blank(looked)["landed"].all()
+    assert core.filled(looked)["booked"].tolist() == [1, 1]
+    assert not core.filled(looked)["landed"].any()
     assert not looked.landed.any(), "it is in the book"
     places = np.array([FAR, FAR])
     each = {"position_nm": places, "longest_s": np.array([1.0, 1.0])}
     dwelt, _ = core.perform(
         looked, RequestBatch("Dwell", 2, each, {"sample_s": 0.1, "until": None}), keys.fold(root, 2)
     )
-    assert core.blank(dwelt)["landed"].all()
-    assert not core.blank(dwelt)["dwelt"].any()
-    assert not dwelt.landed.any(), "it is in the list"
+    assert core.filled(dwelt)["booked"].tolist() == [2, 2]
+    assert not dwelt.landed.any(), "it is in the book"
     turned = RequestBatch.of(AtomPositions(ScanImage((0.0, 0.0), (0.6, 0.6), (14, 14), 1e-5, rotation_rad=0.1)))
     scanned = RequestBatch(
         look.kind, 2, {name: np.repeat(column, 2, axis=0) for name, column in turned.each.items()}, turned.shared
     )
     fallen, _ = core.perform(dwelt, scanned, keys.fold(root, 3))
-    assert not core.blank(fallen)["landed"].any()
-    assert core.blank(fallen)["dwelt"].all()
+    rows = fallen.landed.shape[1]
+    assert core.filled(fallen)["landed"].tolist() == [rows, rows]
+    assert not core.filled(fallen)["settled"].any()
     assert fallen.landed.any()
     turned = RequestBatch.of(SetOptics(defocus_nm=3.0))
     lenses = RequestBatch(turned.kind, 2, {n: np.repeat(c, 2, axis=0) for n, c in turned.each.items()}, turned.shared)
     settled, _ = core.perform(looked, lenses, keys.fold(root, 3))
     assert settled.settled.any()
-    assert not core.blank(settled)["settled"].any()
+    assert core.filled(settled)["settled"].tolist() == [rows, rows]

@@ -1,9 +1,8 @@
 # mypy: disable-error-code="untyped-decorator, no-any-return"
-"""The book of frames in which nothing happens, whose electrons go to the map later, many frames at once. Loads Numba.
+"""The book of frames and dwells, whose electrons go to the map later, many of them at once. Loads Numba.
 
-A frame touches a few kilobytes of a map, and the maps of many worlds are far larger than a cache. So a frame is one
-line in a book until that is full; then all are added to the map, in order, while it is at hand. So are the places where
-the beam dwelt, in a list of their own: they are added before what is in the book.
+A frame touches a few kilobytes of a map, and the maps of many worlds are far larger than a cache. So a frame, or a beam
+that was parked, is one line in a book until that is full; then all are added to the map, in order, while it is at hand.
 """
 
 from __future__ import annotations
@@ -15,13 +14,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from instruments.twins.stem.event_tuples import BOOKED, BOX, DWELT, LANDED, MOVING
+from instruments.twins.stem.event_tuples import BOOKED, BOX, HIDDEN, LANDED, MOVING
 from instruments.twins.stem.splines import spread, spread_line
-from instruments.twins.stem.world import BOOKS, CURRENT, DWELLS, LANDED_ONLY, NO_MAP, TOUCHED
+from instruments.twins.stem.world import BOOKS, CURRENT, DRIFT_X, DRIFT_Y, LANDED_ONLY, NO_MAP, TOUCHED
 
 Floats = NDArray[np.float64]
 X, Y, WIDTH, HEIGHT, ROWS, COLUMNS, EACH, START = range(8)
 """Of a frame: middle and sides [nm] in the material, pixels, electrons of a pixel and of a flyback."""
+STAY, PLACES, MEANT, RATE, LAST = HEIGHT, ROWS, COLUMNS, EACH, START
+"""Of a dwell, whose width is 0, with the first place: seconds at each of so many places, seconds that were meant for
+the last of them, electrons per second, and seconds at the last."""
 WIDEST = 1.5
 """Scales of the scanner up to which a frame is booked."""
 
@@ -49,40 +51,15 @@ def book(x: float, y: float, frame: Any, scale: float, world: Any, shared: Any, 
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def book_point(x: float, y: float, duration: float, world: Any, shared: Any, lines: Floats) -> None:
-    """The electrons of a parked beam into the book, as a frame without width."""
+def book_dwell(
+    x: float, y: float, stay_s: float, places: int, meant_s: float, last_s: float, world: Any, shared: Any,
+    lines: Floats,
+) -> None:  # fmt: skip
+    """The electrons of a beam that was parked over a drifting material: see `STAY` and on."""
     entry = _entry_at(x, y, world)
-    entry[WIDTH] = 0.0
-    entry[EACH] = world[MOVING][CURRENT] * shared[BOX][3] * duration
+    entry[WIDTH], entry[STAY], entry[PLACES], entry[MEANT], entry[LAST] = 0.0, stay_s, places, meant_s, last_s
+    entry[RATE] = world[MOVING][CURRENT] * shared[BOX][3]
     _turn_page(world, shared, lines)
-
-
-@njit(cache=True, forceinline=True, error_model="numpy")
-def note_dwell(x: float, y: float, duration: float, world: Any, shared: Any) -> None:
-    """The electrons of a beam that stood at a place of the material into the list."""
-    moving, dwelt = world[MOVING], world[DWELT]
-    place = dwelt[int(moving[DWELLS])]
-    place[0], place[1], place[2] = x, y, moving[CURRENT] * shared[BOX][3] * duration
-    moving[DWELLS] += 1.0
-    if moving[DWELLS] >= len(dwelt):
-        land_dwells(world, shared)
-
-
-@njit(cache=True, error_model="numpy")
-def land_dwells(world: Any, shared: Any) -> None:
-    """The list onto the map."""
-    moving, box = world[MOVING], shared[BOX]
-    add_dwells(world[LANDED], world[DWELT], int(moving[DWELLS]), box[0], box[1])
-    moving[DWELLS] = 0.0
-    touch(moving)
-
-
-@njit(cache=True, forceinline=True, error_model="numpy")
-def add_dwells(landed: Floats, dwelt: Floats, count: int, width: float, height: float) -> None:
-    """The first `count` places of a list onto a map."""
-    for n in range(count):
-        x, y = dwelt[n, 0], dwelt[n, 1]
-        spread(landed, (y / height + 0.5) * landed.shape[0], (x / width + 0.5) * landed.shape[1], dwelt[n, 2])
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -95,36 +72,36 @@ def _entry_at(x: float, y: float, world: Any) -> Floats:
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _turn_page(world: Any, shared: Any, lines: Floats) -> None:
     """One entry more; all go to the map when the book is full."""
-    moving, booked = world[MOVING], world[BOOKED]
+    moving, booked, hidden = world[MOVING], world[BOOKED], world[HIDDEN]
     moving[BOOKS] += 1.0
     if moving[BOOKS] >= len(booked):
-        land_dwells(world, shared)
-        add_all(world[LANDED], booked, int(moving[BOOKS]), shared[BOX], lines)
+        add_all(world[LANDED], booked, int(moving[BOOKS]), hidden[DRIFT_X], hidden[DRIFT_Y], shared[BOX], lines)
         moving[BOOKS] = 0.0
         touch(moving)
 
 
 @njit(cache=True, error_model="numpy")
-def landed_with_books(
-    landed: Floats, dwelt: Floats, dwells: int, booked: Floats, count: int, width: float, height: float
-) -> Floats:
-    """The map [rows, columns] of one world with its list and its book, of so many; its arrays stay as they are."""
-    whole = landed.copy()
-    add_dwells(whole, dwelt, dwells, width, height)
-    add_all(whole, booked, count, np.array([width, height]), room_for(landed.shape[0], landed.shape[1]))
+def landed_with_book(
+    landed: Floats, booked: Floats, count: int, drift_x: float, drift_y: float, width: float, height: float
+) -> Floats:  # fmt: skip
+    """The map [rows, columns] of one world with its book, of so many lines; its arrays stay as they are."""
+    whole, lines = landed.copy(), room_for(landed.shape[0], landed.shape[1])
+    add_all(whole, booked, count, drift_x, drift_y, np.array([width, height]), lines)
     return whole
 
 
 @njit(cache=True, error_model="numpy")
-def add_all(landed: Floats, booked: Floats, count: int, box: Floats, lines: Floats) -> None:
-    """The first `count` frames of a book onto the map, line by line and column by column."""
+def add_all(
+    landed: Floats, booked: Floats, count: int, drift_x: float, drift_y: float, box: Floats, lines: Floats
+) -> None:  # fmt: skip
+    """The first `count` lines of a book onto the map: frames line by line and column by column."""
     up, along, start = lines[0], lines[1], lines[2]
     high, wide = box[1] / landed.shape[0], box[0] / landed.shape[1]
     for n in range(count):
         frame = booked[n]
         x, y = frame[X] + 0.5 * box[0], frame[Y] + 0.5 * box[1]
         if frame[WIDTH] == 0.0:
-            spread(landed, y / high, x / wide, frame[EACH])
+            _add_dwell(landed, x, y, frame, drift_x, drift_y, high, wide)
             continue
         low_row, tall = _line(y, frame[HEIGHT], int(frame[ROWS]), high, up)
         low_column, broad = _line(x, frame[WIDTH], int(frame[COLUMNS]), wide, along)
@@ -133,6 +110,19 @@ def add_all(landed: Floats, booked: Floats, count: int, box: Floats, lines: Floa
         for i in range(broad):
             along[i] = frame[EACH] * along[i] + frame[START] * start[i]
         _add_product(landed, low_row, low_column, up[:tall], along[:broad])
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _add_dwell(
+    landed: Floats, x: float, y: float, dwell: Floats, drift_x: float, drift_y: float, high: float, wide: float
+) -> None:  # fmt: skip
+    """Electrons of a parked beam: each place is that of the middle of the time that was meant for it."""
+    places, stay_s = int(dwell[PLACES]), dwell[STAY]
+    for k in range(places):
+        last = k == places - 1
+        since_s = k * stay_s + (0.5 * (dwell[MEANT] - stay_s) if last else 0.0)
+        electrons = dwell[RATE] * (dwell[LAST] if last else stay_s)
+        spread(landed, (y - since_s * drift_y) / high, (x - since_s * drift_x) / wide, electrons)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

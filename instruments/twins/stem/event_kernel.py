@@ -19,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.twins.draws import uniform
-from instruments.twins.stem.event_books import land_dwells, touch
+from instruments.twins.stem.event_books import touch
 from instruments.twins.stem.event_changes import capture, do_other, hop_to, knock
 from instruments.twins.stem.event_memory import find_pairs
 from instruments.twins.stem.event_pairs import nearest, pair_rates, pairs_rate
@@ -53,7 +53,6 @@ from instruments.twins.stem.world import (
     CAPTURE,
     CLOCK,
     CURRENT,
-    DWELLS,
     ELECTRONS,
     FULL,
     GROWTH,
@@ -199,8 +198,6 @@ def strike(
 def land(x: float, y: float, duration: float, world: Any, shared: Any) -> None:
     """The electrons of an exposure onto the map, at the place of the middle of the probe."""
     landed, box, electrons = world[LANDED], shared[BOX], world[MOVING][CURRENT] * shared[BOX][3] * duration
-    if world[MOVING][DWELLS] > 0.0:
-        land_dwells(world, shared)
     touch(world[MOVING])
     spread(landed, (y / box[1] + 0.5) * landed.shape[0], (x / box[0] + 0.5) * landed.shape[1], electrons)
 

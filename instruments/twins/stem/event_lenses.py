@@ -14,7 +14,6 @@ from instruments.twins.stem.world import (
     BOOKS,
     BOTH_MAPS,
     CURRENT,
-    DWELLS,
     REGISTERED_X,
     REGISTERED_Y,
     STAGE_X,
@@ -56,7 +55,7 @@ def _relensed(core: StemMicroscope, world: World, lenses: NDArray[np.complex128]
     landed, settled, moving = world.landed.copy(), world.settled.copy(), world.moving.copy()
     for row in turned:
         settled[row] += core.spread(world, int(row))
-        landed[row], moving[row, BOOKS], moving[row, DWELLS], moving[row, TOUCHED] = 0.0, 0.0, 0.0, BOTH_MAPS
+        landed[row], moving[row, BOOKS], moving[row, TOUCHED] = 0.0, 0.0, BOTH_MAPS
     return world.changed(landed=landed, moving=moving, settled=settled, aberrations_nm=lenses)
 
 

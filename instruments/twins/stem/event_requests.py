@@ -220,14 +220,13 @@ def _fresh(core: StemMicroscope, world: World) -> World:
         log=world.log.copy(),
         booked=world.booked.copy(),
         remembered=world.remembered.copy(),
-        dwelt=world.dwelt.copy(),
     )
 
 
 def _arrays(world: World) -> tuple[Any, ...]:
     return (
         world.hidden, world.moving, world.species, world.bonding, world.landed, world.log, world.booked,
-        world.remembered, world.dwelt,
+        world.remembered,
     )  # fmt: skip
 
 

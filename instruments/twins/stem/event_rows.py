@@ -3,7 +3,7 @@
 
 Every row is computed by itself, in place, and releases Python's lock: rows can be shared out among threads, as
 `event_turns` does. `worlds` is
-(hidden, moving, species, bonding, landed, log, booked, remembered, dwelt), each [B, ...]; `block` holds all tables, see
+(hidden, moving, species, bonding, landed, log, booked, remembered), each [B, ...]; `block` holds all tables, see
 `event_views`. Importing this loads Numba.
 """
 
@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.twins.draws import mixed, poisson
-from instruments.twins.stem.event_books import book_point, note_dwell, room_for
+from instruments.twins.stem.event_books import book_dwell, room_for
 from instruments.twins.stem.event_kernel import expose, wait, wind
 from instruments.twins.stem.event_memory import recall_pairs
 from instruments.twins.stem.event_traces import COUNTS, paper, read_out, record, together
@@ -50,7 +50,7 @@ def row_of(b: int, keys: Any, worlds: Any, shared: Any, optics: Any, room: Any) 
     room[2][:] = 0.0
     world = (
         worlds[0][b], worlds[1][b], worlds[2][b], worlds[3][b], worlds[4][b], worlds[5][b], worlds[6][b], worlds[7][b],
-        worlds[8][b], room[0], room[1], room[2],
+        room[0], room[1], room[2],
     )  # fmt: skip
     recall_pairs(keys[1], world, shared, optics[5])
     wind(keys[0], world)
@@ -109,7 +109,7 @@ def _dwell_rows(
     room: Any, drafts: Floats, papers: Any, trace: Floats, samples: Ints, spent_s: Floats,
 ) -> None:  # fmt: skip
     own_worlds, (shared, optics, law, detector, _) = rows_of(worlds), tables_of(block)
-    space, lines, alone = room_of(room), borrowed(drafts), trace.shape[1] == 1
+    space, lines = room_of(room), borrowed(drafts)
     draft, numbers, signal, levels = borrowed(papers[0]), borrowed(papers[1]), borrowed(trace), borrowed(until)
     b, end = next_rows(turns, thread)
     while b < end:
@@ -119,6 +119,7 @@ def _dwell_rows(
         moving, scale = world[1], 1.0 + world[0][SCALE]
         spent, k, taken, outside, on, most = 0.0, 0, 0, 0, True, min(longest_s[b], limit_s)
         stretch = together(world, sample_s, trace.shape[1])
+        first_x, first_y, stood, meant_s, done_s = 0.0, 0.0, 0, 0.0, 0.0
         while on and k < trace.shape[1] and most - spent > 1e-9 * sample_s:
             last = min(k + stretch, trace.shape[1])
             here_s = min((last - k) * sample_s, most - spent)
@@ -128,11 +129,12 @@ def _dwell_rows(
                 x, y, k, last, here_s, sample_s, levels[b], noisy, later, counting, own, world, shared, optics, law,
                 detector, draft, numbers, signal[b], outside,
             )  # fmt: skip
-            spent, k = spent + done_s, last
-            if alone:
-                book_point(x, y, done_s, world, shared, lines)
-            else:
-                note_dwell(x, y, done_s, world, shared)
+            if k == 0:
+                first_x, first_y = x, y
+            spent, k, stood, meant_s = spent + done_s, last, stood + 1, here_s
+        if stood > 0:
+            stay_s = stretch * sample_s if stood > 1 else meant_s
+            book_dwell(first_x, first_y, stay_s, stood, meant_s, done_s, world, shared, lines)
         samples[b], spent_s[b] = taken, spent
         if not later:
             signal[b, taken:] = np.nan

@@ -5,13 +5,13 @@ cells, near, cells, close); home is the perfect sheet's species, and by `BLOCK` 
 [rows, 2 columns] say from where to where the lists of sites near a place go. `optics`: (probe, its step, lattice image,
 (step y, step x), atom image, strength by Z), images as spline coefficients. `law`: (family, parts, barn_nm2, table,
 low, step), see `physics_priors.hops.laws`. `world`, of one row: (hidden, moving, species, bonding, landed, log, booked,
-remembered, dwelt, pairs, odd, work); a pair is a centre (any site that is not plain carbon) with a carbon beside it, a
+remembered, pairs, odd, work); a pair is a centre (any site that is not plain carbon) with a carbon beside it, a
 row of `PAIR` numbers; `odd` rows (x, y, strength) are what an image has more or less than that of the perfect sheet.
 """
 
 from __future__ import annotations
 
-HIDDEN, MOVING, SPECIES, BONDING, LANDED, EVENT_LOG, BOOKED, REMEMBERED, DWELT, PAIRS, ODD, WORK = range(12)
+HIDDEN, MOVING, SPECIES, BONDING, LANDED, EVENT_LOG, BOOKED, REMEMBERED, PAIRS, ODD, WORK = range(11)
 """Of a world's tuple."""
 CENTRE, NEIGHBOUR, SLOT, HOP, HIT, CX, CY, UX, UY, EACH = range(10)
 PAIR = EACH + 6
@@ -19,10 +19,8 @@ PAIR = EACH + 6
 LEFT, DRAWN, COUNT, VACANCIES, DIFFERENT = range(5)
 """Of the clockwork: what is left of the exponential number, numbers drawn, pairs, vacancies and odd sites there are."""
 CLOCKWORK = 5
-MOST_BOOKED, ENTRY = 128, 8
-"""Frames in a book, numbers of a frame; see `event_books`."""
-MOST_DWELT = 384
-"""Places where the beam dwelt that are kept at most: those of a hundred dwells."""
+MOST_BOOKED, ENTRY = 256, 8
+"""Frames and dwells in a book, numbers of each; see `event_books`."""
 MOST_ODD, MOST_PAIRS = 4, 6
 MEMORY = 4 + 3 * MOST_ODD + PAIR * MOST_PAIRS
 """Odd sites and pairs that are remembered at most, and numbers for all; see `event_memory`."""

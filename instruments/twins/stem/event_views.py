@@ -38,7 +38,7 @@ def rows_of(worlds: Any) -> Any:
     """The arrays of worlds, borrowed."""
     return (
         borrowed(worlds[0]), borrowed(worlds[1]), borrowed(worlds[2]), borrowed(worlds[3]), borrowed(worlds[4]),
-        borrowed(worlds[5]), borrowed(worlds[6]), borrowed(worlds[7]), borrowed(worlds[8]),
+        borrowed(worlds[5]), borrowed(worlds[6]), borrowed(worlds[7]),
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ from instruments.twins.stem import event_requests, event_tables, exposed
 from instruments.twins.stem.detector import Detector
 from instruments.twins.stem.eels import Spectrometer
 from instruments.twins.stem.event_tables import Block, Optics, Tails
-from instruments.twins.stem.event_tuples import ENTRY, MEMORY, MOST_BOOKED, MOST_DWELT
+from instruments.twins.stem.event_tuples import ENTRY, MEMORY, MOST_BOOKED
 from instruments.twins.stem.fluence import map_shape, spread_electrons
 from instruments.twins.stem.samples.graphene import Graphene
 from instruments.twins.stem.samples.sites import Recipe, Sites
@@ -53,10 +53,10 @@ from instruments.twins.stem.world import (
     CURRENT,
     DRIFT_X,
     DRIFT_Y,
-    DWELLS,
     EVENTS,
     FACTOR,
     LOG,
+    LOGGED,
     MOVING_COLUMNS,
     NO_MAP,
     REGISTERED_X,
@@ -104,7 +104,7 @@ class StemMicroscope:
     """The twin; see the module's text. Positions are in the sample frame, the field is the whole sheet."""
 
     changing: ClassVar[tuple[str, ...]] = (
-        "moving", "species", "bonding", "landed", "settled", "log", "booked", "dwelt", "remembered",
+        "moving", "species", "bonding", "landed", "settled", "log", "booked", "remembered",
         "aberrations_nm",
     )  # fmt: skip
 
@@ -155,10 +155,16 @@ class StemMicroscope:
         kept = ("site_keys", "hidden", *(n for n in self.changing if n != "aberrations_nm"))
         return kept if self.in_place else ()
 
-    def blank(self, world: World) -> Mapping[str, NDArray[np.bool_]]:
-        """Fields that hold nothing in some rows [B], for whoever copies rows: where no electrons fell yet."""
-        touched, dwells = world.moving[:, TOUCHED], world.moving[:, DWELLS]
-        return {"landed": touched == NO_MAP, "settled": touched != BOTH_MAPS, "dwelt": dwells == 0.0}
+    def filled(self, world: World) -> Mapping[str, NDArray[np.int64]]:
+        """How much of the second axis of large fields may hold more than zeros [B], for whoever copies rows."""
+        touched, events, lines = world.moving[:, TOUCHED], world.moving[:, LOGGED], world.moving[:, BOOKS]
+        one, whole = np.zeros(len(touched), np.int64), world.landed.shape[1]
+        return {
+            "landed": np.where(touched == NO_MAP, one, whole),
+            "settled": np.where(touched == BOTH_MAPS, whole, one),
+            "log": np.minimum(events, LOG).astype(np.int64),
+            "booked": np.where(touched == NO_MAP, lines, MOST_BOOKED).astype(np.int64),
+        }
 
     def __post_init__(self) -> None:
         said = violations(self)
@@ -214,7 +220,6 @@ class StemMicroscope:
             landed=np.zeros(shape),
             settled=np.zeros(shape),
             log=np.zeros((rows, LOG, 4)),
-            dwelt=np.zeros((rows, MOST_DWELT, 3)),
             booked=np.zeros((rows, MOST_BOOKED, ENTRY)),
             remembered=np.zeros((rows, MEMORY)),
             aberrations_nm=np.tile(np.array(start), (rows, 1)),
@@ -291,13 +296,10 @@ class StemMicroscope:
 
     def landed(self, world: World, row: int) -> Floats:
         """Electrons since the lenses changed last, by where the middle of the probe was [rows, columns]."""
-        from instruments.twins.stem.event_books import landed_with_books
+        from instruments.twins.stem.event_books import landed_with_book
 
-        own, books, dwells = world.moving[row], world.booked[row], world.dwelt[row]
-        counts = int(own[DWELLS]), int(own[BOOKS])
-        return np.asarray(
-            landed_with_books(world.landed[row], dwells, counts[0], books, counts[1], *self.sites.extent_nm)
-        )
+        lines, drift = int(world.moving[row, BOOKS]), world.hidden[row, DRIFT_X : DRIFT_Y + 1]
+        return np.asarray(landed_with_book(world.landed[row], world.booked[row], lines, *drift, *self.sites.extent_nm))
 
     def cost(self, world: World, beam_s: Floats, idle_s: float) -> CostBatch:
         """Costs of `beam_s` [B] on the sample and `idle_s` more, which count too where there is no blanker."""

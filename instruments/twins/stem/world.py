@@ -47,8 +47,8 @@ ANISO_X, ANISO_Y, AIM_X, AIM_Y, DRIFT_X, DRIFT_Y, SCALE, BULK, GROWTH, FULL, DIS
 HIDDEN_COLUMNS: Final = 20
 """Of `World.hidden`: cross sections in nm^2, lengths in nm, times in s, growth in electrons, full in counts per one."""
 CLOCK, REGISTERED_X, REGISTERED_Y, STAGE_X, STAGE_Y, PARKED_X, PARKED_Y, ELECTRONS, CURRENT, LOGGED, BOOKS = range(11)
-TOUCHED, DWELLS = 11, 12
-MOVING_COLUMNS: Final = 13
+TOUCHED = 11
+MOVING_COLUMNS: Final = 12
 """Of `World.moving`."""
 NO_MAP, BOTH_MAPS, LANDED_ONLY = 0.0, 1.0, 2.0
 """Of `TOUCHED`: `settled` is written to when lenses change, which is rare."""
@@ -72,16 +72,14 @@ class World:
     """[B, HIDDEN_COLUMNS], constant."""
     moving: Floats
     """[B, MOVING_COLUMNS]: clock, registration, stage, where the beam was last, electrons so far, current, events,
-    frames in the book, which maps may hold more than zeros (`NO_MAP` and on), places in `dwelt`."""
+    lines in the book, which maps may hold more than zeros (`NO_MAP` and on)."""
     species: Small
     """[B, N], 0 for a vacancy."""
     bonding: Small
     """[B, N]: 0; 1 a fourfold dopant; 2 + k where the bond to neighbour k is turned by a right angle."""
     landed: Floats
     """Electrons by where the middle of the probe was, [B, rows, columns], since the lenses changed last, without
-    those of frames in the book and in `dwelt`: `StemMicroscope.landed` has them all."""
-    dwelt: Floats
-    """Where the beam dwelt since [B, MOST_DWELT, 3]: x, y, electrons; they go to the map before the book's frames."""
+    those in the book: `StemMicroscope.landed` has them all."""
     booked: Floats
     """The book, [B, MOST_BOOKED, ENTRY], see `event_tuples`."""
     remembered: Floats
