@@ -69,18 +69,33 @@ _PLAIN = CARBON * 0x0101010101010101
 def find_pairs_here(site_key: np.uint64, world: Any, shared: Any, strength: Floats) -> None:
     """List all pairs, count the vacancies, and list what an image has more or less than that of the perfect sheet.
 
-    Sites are looked through by eight: nearly all are plain carbon.
+    Sites are looked through by eight, and those by eight again: nearly all are plain carbon.
     """
     species, bonding, work, home = world[SPECIES], world[BONDING], world[WORK], shared[HOME]
     work[COUNT] = work[VACANCIES] = work[DIFFERENT] = 0.0
     words = len(species) // BLOCK
     kinds, bonds = species[: BLOCK * words].view(np.int64), bonding[: BLOCK * words].view(np.int64)
-    for word in range(words):
+    word = 0
+    while word < words:
+        if word % BLOCK == 0 and word + BLOCK <= words and _all_plain(word, kinds, bonds, home):
+            word += BLOCK
+            continue
         if (kinds[word] ^ _PLAIN) | bonds[word] | home[1, word] != 0:
             for c in range(BLOCK * word, BLOCK * word + BLOCK):
-                _list_site(c, site_key, world, shared, strength)
+                if species[c] != CARBON or bonding[c] >= 2 or home[0, c] != CARBON:
+                    _list_site(c, site_key, world, shared, strength)
+        word += 1
     for c in range(BLOCK * words, len(species)):
         _list_site(c, site_key, world, shared, strength)
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _all_plain(first: int, kinds: Ints, bonds: Ints, home: Ints) -> bool:
+    """Whether `BLOCK` eights of sites are all plain carbon."""
+    odd = 0
+    for n in range(first, first + BLOCK):
+        odd |= (kinds[n] ^ _PLAIN) | bonds[n] | home[1, n]
+    return odd == 0
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -100,7 +115,8 @@ def _list_site(c: int, site_key: np.uint64, world: Any, shared: Any, strength: F
         pair = pairs[count]
         if _rates_of(c, n, k, world, pair):
             _places_of(c, n, shared, pair)
-            pair[HOP] *= _strayed(c, k, pair, world[HIDDEN], site_key)
+            if pair[HOP] > 0.0:
+                pair[HOP] *= _strayed(c, k, pair, world[HIDDEN], site_key)
             count += 1
     work[COUNT] = count
 
@@ -125,7 +141,8 @@ def _rates_of(c: int, n: int, k: int, world: Any, pair: Floats) -> bool:
     """Fill in what a pair can do; whether it can do anything."""
     hidden, species, bonding = world[HIDDEN], world[SPECIES], world[BONDING]
     pair[CENTRE], pair[NEIGHBOUR], pair[SLOT], pair[HOP] = c, n, k, 0.0
-    pair[EACH:] = 0.0
+    for kind in range(6):
+        pair[EACH + kind] = 0.0
     if bonding[c] >= 2:
         if bonding[c] != 2 + k:
             return False

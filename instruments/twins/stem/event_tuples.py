@@ -21,7 +21,7 @@ LEFT, DRAWN, COUNT, VACANCIES, DIFFERENT = range(5)
 CLOCKWORK = 5
 MOST_BOOKED, ENTRY = 256, 8
 """Frames and dwells in a book, numbers of each; see `event_books`."""
-MOST_ODD, MOST_PAIRS = 4, 6
+MOST_ODD, MOST_PAIRS = 8, 12
 MEMORY = 4 + 3 * MOST_ODD + PAIR * MOST_PAIRS
 """Odd sites and pairs that are remembered at most, and numbers for all; see `event_memory`."""
 REACH_NM = 1.0
