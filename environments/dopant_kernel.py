@@ -218,13 +218,16 @@ def _choose(
     least: float, most: float, found: Ints, target: Floats,
 ) -> bool:  # fmt: skip
     """Whether there is an atom from least to most away; one of them, chosen by the draw, as the target."""
-    count = 0
-    for i in range(lattice.shape[1]):
-        x, y = lattice[b, i, 0] + home[b, 0], lattice[b, i, 1] + home[b, 1]
-        deep = low[0] + margin < x < high[0] - margin and low[1] + margin < y < high[1] - margin
-        away = (x - dopant[b, 0]) ** 2 + (y - dopant[b, 1]) ** 2
+    own, count = lattice[b], 0
+    hx, hy, dx, dy = home[b, 0], home[b, 1], dopant[b, 0], dopant[b, 1]
+    left, right, bottom, top = low[0] + margin, high[0] - margin, low[1] + margin, high[1] - margin
+    least2, most2 = least * least, most * most
+    for i in range(len(own)):
+        x, y = own[i, 0] + hx, own[i, 1] + hy
+        away = (x - dx) * (x - dx) + (y - dy) * (y - dy)
+        deep = (left < x) & (x < right) & (bottom < y) & (y < top)
         found[count] = i
-        count += deep and least * least <= away <= most * most
+        count += deep & (least2 <= away) & (away <= most2)
     if count == 0:
         return False
     chosen = found[int(draw * count)]
