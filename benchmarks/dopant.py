@@ -130,7 +130,9 @@ def _vector_steps(rows: int, threads: int) -> float:
     from instruments.twins.stem.microscope import StemMicroscope
 
     core = StemMicroscope(in_place=True, threads=threads)
-    task = MoveDopant(goals=1_000_000, tries=100_000_000, shortest_s=0.15, longest_s=1.5, samples=1, watch=False)
+    task = MoveDopant(
+        goals=1_000_000, tries=100_000_000, shortest_s=0.15, longest_s=1.5, samples=1, watch=False, threads=threads
+    )
     many = VectorEnvironment(core, task, rows)
     observation, _ = many.reset(seed=0)
     for _ in range(_WARM_UP):

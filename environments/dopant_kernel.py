@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.compiled_keys import child, first_uniform
+from instruments.compiled_turns import next_rows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,42 +29,52 @@ _EARLY, _RAISED = 0.9, 1.05
 """Of a dwell: what is shorter was ended by the trace. By what the level goes up that ended it in vain."""
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def follow(
-    position: Floats, species: Floats, done: NDArray[np.bool_], settings: Floats, before: Floats, dopant: Floats,
-    near: Floats, target: Floats, home: Floats, numbers: Floats,
-) -> bool:  # fmt: skip
-    """Take looks [B, n] in, in place; whether all of them show the dopant.
+    thread: int, turns: Ints, position: Floats, species: Floats, done: NDArray[np.bool_], settings: Floats,
+    before: Floats, dopant: Floats, near: Floats, target: Floats, home: Floats, numbers: Floats,
+) -> None:  # fmt: skip
+    """Take looks [B, n] in, in place, in rows as their turns come (see `instruments.compiled_turns`).
 
     `before` [B, n, 2] are the atoms of the last look. `dopant` [B, 2], `near` [B, 3, 2] its neighbours (NaN beyond),
     `target` [B, 2] and `home` [B, 2], how far the lattice is from where the survey saw it, become those of this look.
     """
-    bond, all_show = settings[BOND], True
+    b, end = next_rows(turns, thread)
+    while b < end:
+        _follow(b, position, species, done, settings, before, dopant, near, target, home, numbers)
+        b += 1
+        if b == end:
+            b, end = next_rows(turns, thread)
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def _follow(
+    b: int, position: Floats, species: Floats, done: NDArray[np.bool_], settings: Floats, before: Floats,
+    dopant: Floats, near: Floats, target: Floats, home: Floats, numbers: Floats,
+) -> None:  # fmt: skip
+    bond = settings[BOND]
     reach2 = (0.35 * bond) ** 2
-    for b in range(len(position)):
-        numbers[b, MOVED] = numbers[b, LOST] = 0.0
-        if not done[b]:
-            all_show = False
-            continue
-        count = _count(b, position)
-        place = _nearest(b, count, position, species, settings[ELEMENT], dopant)
-        if place < 0:
-            numbers[b, LOST], all_show = 1.0, False
-            continue
-        x, y = position[b, place, 0], position[b, place, 1]
-        sx, sy = _shift(b, count, position, before, reach2)
-        way = math.sqrt((x - dopant[b, 0] - sx) ** 2 + (y - dopant[b, 1] - sy) ** 2)
-        numbers[b, MOVED] = 1.0 if way > 0.5 * bond else 0.0
-        tx, ty = target[b, 0], target[b, 1]
-        target[b, 0] += sx
-        target[b, 1] += sy
-        _snap(b, count, position, reach2, target)
-        home[b, 0] += target[b, 0] - tx
-        home[b, 1] += target[b, 1] - ty
-        dopant[b, 0], dopant[b, 1] = x, y
-        numbers[b, DISTANCE] = math.sqrt((target[b, 0] - x) ** 2 + (target[b, 1] - y) ** 2) / bond
-        _neighbours(b, count, position, place, (1.35 * bond) ** 2, near)
-    return all_show
+    numbers[b, MOVED] = numbers[b, LOST] = 0.0
+    if not done[b]:
+        return
+    count = _count(b, position)
+    place = _nearest(b, count, position, species, settings[ELEMENT], dopant)
+    if place < 0:
+        numbers[b, LOST] = 1.0
+        return
+    x, y = position[b, place, 0], position[b, place, 1]
+    sx, sy = _shift(b, count, position, before, reach2)
+    way = math.sqrt((x - dopant[b, 0] - sx) ** 2 + (y - dopant[b, 1] - sy) ** 2)
+    numbers[b, MOVED] = 1.0 if way > 0.5 * bond else 0.0
+    tx, ty = target[b, 0], target[b, 1]
+    target[b, 0] += sx
+    target[b, 1] += sy
+    _snap(b, count, position, reach2, target)
+    home[b, 0] += target[b, 0] - tx
+    home[b, 1] += target[b, 1] - ty
+    dopant[b, 0], dopant[b, 1] = x, y
+    numbers[b, DISTANCE] = math.sqrt((target[b, 0] - x) ** 2 + (target[b, 1] - y) ** 2) / bond
+    _neighbours(b, count, position, place, (1.35 * bond) ** 2, near)
 
 
 @njit(cache=True, error_model="numpy")

@@ -89,6 +89,8 @@ class MoveDopant(DopantTask):
     goals: Annotated[int, Bounds("goals", 1, 1_000_000)] = 1
     tries: Annotated[int, Bounds("tries", 1, 100_000_000)] = 100
     atoms_shown: Annotated[int, Bounds("atoms", 0, 40)] = 0
+    threads: Annotated[int, Bounds("threads", 1, 64)] = 1
+    """Of looks of many rows; what is computed does not depend on it."""
 
     name = "move_dopant"
     sought = "distance to the target"
@@ -206,6 +208,8 @@ class MoveDopant(DopantTask):
         return np.array([self.element, self.bond_nm, self.discount_per_s, *prices, self.goals, self.tries], dtype=float)
 
     def _looked(self, state: State, result: ResultBatch) -> State:
+        from instruments.crew import in_threads
+
         values = result.values
         if "position" in values and "species" in values:
             position, species = values["position"], values["species"]
@@ -214,10 +218,12 @@ class MoveDopant(DopantTask):
         place, near, target = state.dopant_nm.copy(), state.near_nm.copy(), state.target_nm.copy()
         home, numbers = state.home_nm.copy(), state.numbers.copy()
         before, now = np.ascontiguousarray(state.atoms_nm[:, : position.shape[1]]), _plain(position)
-        all_show = self.kernel.follow(now, _plain(species), result.done, self._settings, before,
-               place, near, target, home, numbers)  # fmt: skip
-        if not all_show:
-            unseen = ~result.done | (numbers[:, _LOST] > 0.0)
+        in_threads(
+            self.threads, 0, len(now), self.kernel.follow, now, _plain(species), result.done, self._settings, before,
+            place, near, target, home, numbers,
+        )  # fmt: skip
+        unseen = ~result.done | (numbers[:, _LOST] > 0.0)
+        if unseen.any():
             now = np.where(unseen[:, None, None], _as_wide(before, now.shape[1]), now)
         return state.changed(
             atoms_nm=now, dopant_nm=place, near_nm=near, target_nm=target, home_nm=home, numbers=numbers

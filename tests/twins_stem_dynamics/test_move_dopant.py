@@ -119,30 +119,32 @@ def test_a_level_is_the_surveys_again_after_a_move() -> None:
     assert not forgive(actions, 0.15, 2.0, dwell_s, numbers, rise, bands)
 
 
-def test_working_in_place_on_samples_made_ahead_changes_no_number() -> None:
-    core, task = StemMicroscope(sample=SMALL), MoveDopant(tries=4)
-    quick = dataclasses.replace(core, in_place=True)
+@pytest.mark.parametrize(("copies", "threads"), [(4, 1), (80, 2)])
+def test_working_in_place_on_samples_made_ahead_changes_no_number(copies: int, threads: int) -> None:
+    core, task = StemMicroscope(sample=SMALL, channels=30.0), MoveDopant(tries=4)
+    quick = dataclasses.replace(core, in_place=True, threads=threads)
     assert "landed" in quick.editable
     assert not core.editable
     both = [
-        VectorEnvironment(c, task, 4, autoreset_mode=AutoresetMode.SAME_STEP, ahead=ahead)
-        for c, ahead in ((core, False), (quick, True))
+        VectorEnvironment(c, t, copies, autoreset_mode=AutoresetMode.SAME_STEP, ahead=ahead)
+        for c, t, ahead in ((core, task, False), (quick, dataclasses.replace(task, threads=threads), True))
     ]
     for many in both:
         many.reset(seed=3)
-        many.step(np.zeros((4, 3), np.float32))
-        many.reset(options={"reset_mask": np.array([True, False, True, False])})
+        many.step(np.zeros((copies, 3), np.float32))
+        many.reset(options={"reset_mask": np.arange(copies) % 2 == 0})
     rng, ends = np.random.default_rng(0), 0
     for _ in range(12):
-        actions = rng.uniform(-1, 1, (4, 3)).astype(np.float32)
+        actions = rng.uniform(-1, 1, (copies, 3)).astype(np.float32)
         one, other = (many.step(actions) for many in both)
         for name, values in one[0].items():
             np.testing.assert_array_equal(values, other[0][name])
         np.testing.assert_array_equal(one[1], other[1])
-        ends += int(one[2].sum() not in (0, 4))
+        ends += int(one[2].sum() not in (0, copies))
     assert ends > 3
-    np.testing.assert_array_equal(both[0]._world.landed, both[1]._world.landed)
-    np.testing.assert_array_equal(both[0]._world.species, both[1]._world.species)
+    assert both[0]._world.log.any()
+    for name, values in vars(both[0]._world).items():
+        np.testing.assert_array_equal(values, getattr(both[1]._world, name), err_msg=name)
 
 
 def test_vector_and_single_environments_agree_bit_for_bit() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from instruments.compiled_turns import next_rows
 from instruments.twins.draws import mixed, poisson_each, uniform
 from instruments.twins.normals import invert
 from instruments.twins.stem.event_books import WIDEST, book, room_for
@@ -37,7 +38,6 @@ from instruments.twins.stem.event_tuples import (
     WORK,
     XY,
 )  # fmt: skip
-from instruments.twins.stem.event_turns import next_rows
 from instruments.twins.stem.event_views import borrowed, room_of, rows_of, scratch, tables_of
 from instruments.twins.stem.world import (
     BULK,

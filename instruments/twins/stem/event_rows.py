@@ -2,7 +2,7 @@
 """Requests of many worlds, compiled: parked beams, and exposures one after the other; for looks see `event_looks`.
 
 Every row is computed by itself, in place, and releases Python's lock: rows can be shared out among threads, as
-`event_turns` does. `worlds` is
+`compiled_turns` does. `worlds` is
 (hidden, moving, species, bonding, landed, log, booked, remembered), each [B, ...]; `block` holds all tables, see
 `event_views`. Importing this loads Numba.
 """
@@ -15,13 +15,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from instruments.compiled_turns import next_rows
 from instruments.twins.draws import mixed, poisson
 from instruments.twins.stem.event_books import book_dwell, room_for
 from instruments.twins.stem.event_kernel import expose, wait, wind
 from instruments.twins.stem.event_memory import recall_pairs
 from instruments.twins.stem.event_traces import COUNTS, paper, read_out, record, together
 from instruments.twins.stem.event_tuples import LANDED
-from instruments.twins.stem.event_turns import next_rows
 from instruments.twins.stem.event_views import borrowed, room_of, rows_of, scratch, tables_of
 from instruments.twins.stem.world import (
     AIM_X,

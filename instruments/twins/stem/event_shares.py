@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Shares = list[tuple[Block, int, int]]
 FEW: Final = 64
-"""Rows below which threads do not pay, nor to draw later what may not be read."""
+"""Rows below which it does not pay to draw later what may not be read."""
 
 
 def shares_of(core: StemMicroscope, world: World) -> Shares:
@@ -32,10 +32,7 @@ def shares_of(core: StemMicroscope, world: World) -> Shares:
 
 def in_parallel(core: StemMicroscope, first: int, last: int, work: Callable[..., None], *given: Any) -> None:
     """Rows shared out among threads: every row is computed by itself, so that this changes no number."""
-    if core.threads > 1 and last - first >= FEW:
-        core.kernels.crew(core.threads).work(first, last, work, given)
-    else:
-        work(0, core.kernels.turns_of(first, last, 1), *given)
+    core.kernels.in_threads(core.threads, first, last, work, *given)
 
 
 def drawn(

@@ -18,10 +18,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from instruments.compiled_turns import next_rows
 from instruments.twins.draws import mixed, poisson, poisson_each
 from instruments.twins.stem.event_kernel import happening, pass_under
 from instruments.twins.stem.event_tuples import BOX, HIDDEN, LEFT, MOVING, WORK
-from instruments.twins.stem.event_turns import next_rows
 from instruments.twins.stem.event_views import tables_of
 from instruments.twins.stem.world import CLOCK, CURRENT, DRIFT_X, DRIFT_Y, ELECTRONS, FULL, GROWTH
 

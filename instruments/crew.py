@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from instruments.twins.stem import event_gate as gates
-from instruments.twins.stem.event_turns import shared_out, turns_of
+from instruments import compiled_gate as gates
+from instruments.compiled_turns import shared_out, turns_of
 
 _PATIENCE: Final = 10_000
 """Looks at a number, some tenths of a millisecond, before a helper goes to sleep."""
 _PAUSE_S: Final = 2e-5
+_FEW: Final = 64
+"""Rows below which threads do not pay."""
 
 
 class Crew:
@@ -91,6 +93,14 @@ class Crew:
             if int(self._gate[gates.CALL]) == seen:
                 self._bell.wait()
             self._asleep -= 1
+
+
+def in_threads(threads: int, first: int, last: int, work: Callable[..., None], *given: Any) -> None:
+    """work(thread, turns, *given) on rows first to last: in so many threads, in one where rows are few."""
+    if threads > 1 and last - first >= _FEW:
+        crew(threads).work(first, last, work, given)
+    else:
+        work(0, turns_of(first, last, 1), *given)
 
 
 @cache

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from instruments.twins.stem.event_crew import Crew, crew
-from instruments.twins.stem.event_turns import next_rows
+from instruments.compiled_turns import next_rows
+from instruments.crew import Crew, crew
 
 ROWS = 500
 

@@ -17,7 +17,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from instruments.twins.stem.event_turns import APART, Turns
+from instruments.compiled_turns import APART, Turns
 
 Gate = NDArray[np.int64]
 CALL, FIRST, ENTERED, LEFT = 0, APART, 2 * APART, 3 * APART
