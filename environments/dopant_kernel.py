@@ -14,7 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from instruments.compiled_keys import child, first_uniform
-from instruments.compiled_turns import next_rows
+from instruments.compiled_turns import next_rows, turns_of
+from instruments.crew import in_threads
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,22 +30,36 @@ _EARLY, _RAISED = 0.9, 1.05
 """Of a dwell: what is shorter was ended by the trace. By what the level goes up that ended it in vain."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def follow(
-    thread: int, turns: Ints, position: Floats, species: Floats, done: NDArray[np.bool_], settings: Floats,
-    before: Floats, dopant: Floats, near: Floats, target: Floats, home: Floats, numbers: Floats,
-) -> None:  # fmt: skip
-    """Take looks [B, n] in, in place, in rows as their turns come (see `instruments.compiled_turns`).
+    threads: int, position: Floats, species: Floats, done: NDArray[np.bool_], settings: Floats, before: Floats,
+    dopant: Floats, near: Floats, target: Floats, home: Floats, numbers: Floats,
+) -> bool:  # fmt: skip
+    """Take looks [B, n] in, in place, in so many threads; whether all of them show the dopant.
 
     `before` [B, n, 2] are the atoms of the last look. `dopant` [B, 2], `near` [B, 3, 2] its neighbours (NaN beyond),
     `target` [B, 2] and `home` [B, 2], how far the lattice is from where the survey saw it, become those of this look.
     """
+    given = position, species, done, settings, before, dopant, near, target, home, numbers
+    if threads == 1:
+        return _follow_rows(0, turns_of(0, len(position), 1), *given)
+    in_threads(threads, 0, len(position), _follow_rows, *given)
+    return bool(done.all()) and not numbers[:, LOST].any()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _follow_rows(
+    thread: int, turns: Ints, position: Floats, species: Floats, done: NDArray[np.bool_], settings: Floats,
+    before: Floats, dopant: Floats, near: Floats, target: Floats, home: Floats, numbers: Floats,
+) -> bool:  # fmt: skip
+    all_show = True
     b, end = next_rows(turns, thread)
     while b < end:
         _follow(b, position, species, done, settings, before, dopant, near, target, home, numbers)
+        all_show = all_show and done[b] and numbers[b, LOST] == 0.0
         b += 1
         if b == end:
             b, end = next_rows(turns, thread)
+    return all_show
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

@@ -208,8 +208,6 @@ class MoveDopant(DopantTask):
         return np.array([self.element, self.bond_nm, self.discount_per_s, *prices, self.goals, self.tries], dtype=float)
 
     def _looked(self, state: State, result: ResultBatch) -> State:
-        from instruments.crew import in_threads
-
         values = result.values
         if "position" in values and "species" in values:
             position, species = values["position"], values["species"]
@@ -218,12 +216,11 @@ class MoveDopant(DopantTask):
         place, near, target = state.dopant_nm.copy(), state.near_nm.copy(), state.target_nm.copy()
         home, numbers = state.home_nm.copy(), state.numbers.copy()
         before, now = np.ascontiguousarray(state.atoms_nm[:, : position.shape[1]]), _plain(position)
-        in_threads(
-            self.threads, 0, len(now), self.kernel.follow, now, _plain(species), result.done, self._settings, before,
-            place, near, target, home, numbers,
-        )  # fmt: skip
-        unseen = ~result.done | (numbers[:, _LOST] > 0.0)
-        if unseen.any():
+        all_show = self.kernel.follow(
+            self.threads, now, _plain(species), result.done, self._settings, before, place, near, target, home, numbers
+        )
+        if not all_show:
+            unseen = ~result.done | (numbers[:, _LOST] > 0.0)
             now = np.where(unseen[:, None, None], _as_wide(before, now.shape[1]), now)
         return state.changed(
             atoms_nm=now, dopant_nm=place, near_nm=near, target_nm=target, home_nm=home, numbers=numbers

@@ -32,7 +32,10 @@ def shares_of(core: StemMicroscope, world: World) -> Shares:
 
 def in_parallel(core: StemMicroscope, first: int, last: int, work: Callable[..., None], *given: Any) -> None:
     """Rows shared out among threads: every row is computed by itself, so that this changes no number."""
-    core.kernels.in_threads(core.threads, first, last, work, *given)
+    if core.threads == 1:
+        work(0, core.kernels.turns_of(first, last, 1), *given)
+    else:
+        core.kernels.in_threads(core.threads, first, last, work, *given)
 
 
 def drawn(

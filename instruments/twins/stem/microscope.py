@@ -320,12 +320,13 @@ class StemMicroscope:
     @cached_property
     def kernels(self) -> Any:
         """The compiled requests, which load Numba."""
+        from instruments.compiled_turns import turns_of
         from instruments.crew import in_threads
         from instruments.twins.stem import event_looks, event_rows, event_traces
 
         return SimpleNamespace(
             dwell=event_rows.dwell, run=event_rows.run, rest=event_rows.rest, look=event_looks.look,
-            inside=event_rows.inside, in_threads=in_threads, draw_trace=event_traces.draw,
+            inside=event_rows.inside, in_threads=in_threads, turns_of=turns_of, draw_trace=event_traces.draw,
             draw_look=event_looks.draw,
         )  # fmt: skip
 
