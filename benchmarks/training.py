@@ -14,7 +14,7 @@ from benchmarks.registry import Measured, figure
 
 _STEPS: Final = 65_536
 _ROUNDS: Final = 5
-_FEW: Final = ("copies=64", "trainer.rollout=64", "instrument.core.threads=1")
+_FEW: Final = ("copies=64", "trainer.rollout=64", "instrument.core.threads=1", "task.threads=1")
 _EPISODES: Final = 100
 _SEED: Final = 2**41
 _SEEDS: Final = (0, 1, 2, 3, 4)

@@ -36,9 +36,9 @@ def new_gate() -> Gate:
 def open_gate(gate: Gate, shares: Turns, turns: Turns) -> None:
     """Begin a call: rows as `shares` has them. What helpers read of it must stand ready."""
     turns[:] = shares
-    gate[FIRST] = turns[0, 0]
-    _added(gate, LEFT, -gate[LEFT])
-    _added(gate, ENTERED, -_added(gate, ENTERED, 0))
+    _swapped(gate, FIRST, turns[0, 0])
+    _swapped(gate, LEFT, 0)
+    _swapped(gate, ENTERED, 0)
     _added(gate, CALL, 1)
 
 
@@ -53,7 +53,7 @@ def watch(gate: Gate, turns: Turns, left: int, seen: int, patience: int) -> bool
     """Leave as many calls, and look out for one after `seen`; whether one came, and its first rows have been taken."""
     _added(gate, LEFT, left)
     for _ in range(patience):
-        if _loaded(gate, CALL) != seen and _loaded(turns[0], 0) != gate[FIRST]:
+        if _loaded(gate, CALL) != seen and _loaded(turns[0], 0) != _loaded(gate, FIRST):
             return True
         _rest()
     return _loaded(gate, CALL) != seen
@@ -61,8 +61,9 @@ def watch(gate: Gate, turns: Turns, left: int, seen: int, patience: int) -> bool
 
 @njit(cache=True, nogil=True)
 def close_gate(gate: Gate) -> int:
-    """Let nobody in any more; how many did enter."""
-    return _added(gate, ENTERED, _CLOSED)
+    """Let nobody in any more; how many did enter, none where it was closed already."""
+    entered = _swapped(gate, ENTERED, _CLOSED)
+    return entered if entered < _CLOSED else 0
 
 
 @njit(cache=True, nogil=True)
@@ -78,13 +79,13 @@ def all_left(gate: Gate, entered: int, patience: int) -> bool:
 @intrinsic
 def _added(typing_context: Any, array: Any, index: Any, count: Any) -> Any:
     """Add to a number as one act, whatever other threads do; what it was before."""
+    return types.int64(array, index, count), _at_once("add")
 
-    def generated(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = _place(context, builder, signature, arguments)
-        added = context.cast(builder, arguments[2], signature.args[2], types.int64)
-        return builder.atomic_rmw("add", place, added, "seq_cst")
 
-    return types.int64(array, index, count), generated
+@intrinsic
+def _swapped(typing_context: Any, array: Any, index: Any, number: Any) -> Any:
+    """Put a number in the place of another as one act; what it was before."""
+    return types.int64(array, index, number), _at_once("xchg")
 
 
 @intrinsic
@@ -108,6 +109,15 @@ def _rest(typing_context: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), generated
+
+
+def _at_once(act: str) -> Any:
+    def generated(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _place(context, builder, signature, arguments)
+        number = context.cast(builder, arguments[2], signature.args[2], types.int64)
+        return builder.atomic_rmw(act, place, number, "seq_cst")
+
+    return generated
 
 
 def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

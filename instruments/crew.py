@@ -39,19 +39,15 @@ class Crew:
         if not self._busy.acquire(blocking=False):
             work(0, turns_of(first, last, 1), *given)
             return
+        self._call = work, given
         try:
-            self._call = work, given
             gates.open_gate(self._gate, shared_out(first, last, self._threads), self._turns)
             self.rouse()
-            try:
-                work(0, self._turns, *given)
-            finally:
-                self._end()
-            if self._failed is not None:
-                raise self._failed
+            work(0, self._turns, *given)
         finally:
-            self._call = self._failed = None
-            self._busy.release()
+            failed = self._end()
+        if failed is not None:
+            raise failed
 
     def rouse(self) -> None:
         """Wake those who sleep: there is something to do, or will be soon."""
@@ -59,10 +55,16 @@ class Crew:
             with self._bell:
                 self._bell.notify_all()
 
-    def _end(self) -> None:
+    def _end(self) -> BaseException | None:
+        """Wait for the helpers; what failed in one. Where this is interrupted nobody can tell when they have left: the
+        crew stays busy for good, and whoever calls works alone.
+        """
         entered = gates.close_gate(self._gate)
         while not gates.all_left(self._gate, entered, max(self._patience, 1)):
             time.sleep(_PAUSE_S)
+        failed, self._failed, self._call = self._failed, None, None
+        self._busy.release()
+        return failed
 
     def _help(self, thread: int) -> None:
         seen, left = 0, 0
