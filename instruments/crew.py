@@ -111,4 +111,5 @@ def crew(threads: int) -> Crew:
     return Crew(threads)
 
 
-os.register_at_fork(after_in_child=crew.cache_clear)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=crew.cache_clear)
