@@ -42,15 +42,15 @@ class Crew:
         self._call = work, given
         try:
             gates.open_gate(self._gate, shared_out(first, last, self._threads), self._turns)
-            self.rouse()
+            self._rouse()
             work(0, self._turns, *given)
         finally:
             failed = self._end()
         if failed is not None:
             raise failed
 
-    def rouse(self) -> None:
-        """Wake those who sleep: there is something to do, or will be soon."""
+    def _rouse(self) -> None:
+        """Wake those who sleep."""
         if self._asleep:
             with self._bell:
                 self._bell.notify_all()

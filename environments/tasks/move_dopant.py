@@ -90,7 +90,7 @@ class MoveDopant(DopantTask):
     tries: Annotated[int, Bounds("tries", 1, 100_000_000)] = 100
     atoms_shown: Annotated[int, Bounds("atoms", 0, 40)] = 0
     threads: Annotated[int, Bounds("threads", 1, 64)] = 1
-    """Of looks of many rows; what is computed does not depend on it."""
+    """That take in the looks of many rows; what is computed does not depend on how many."""
 
     name = "move_dopant"
     sought = "distance to the target"

@@ -21,7 +21,7 @@ from instruments.twins.raster import pixel_centers
 from instruments.twins.reach import column, shared, within
 from instruments.twins.stem.event_frames import lines_of, offset_nm, part_of, pixels_of, row_frames, scanned, visits
 from instruments.twins.stem.event_lenses import lenses_of, turned_to
-from instruments.twins.stem.event_shares import FEW, drawn, in_parallel, shares_of
+from instruments.twins.stem.event_shares import FEW, drawn, shares_of
 from instruments.twins.stem.world import (
     CLOCK,
     PARKED_X,
@@ -88,8 +88,8 @@ def dwell(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
     idle = latency_s(core, reached, most)
     shares = shares_of(core, world)
     for block, first, last in shares:
-        in_parallel(
-            core, first, last, core.kernels.dwell, places, longest, sample_s, until, limit, idle, core.blanker,
+        core.kernels.in_threads(
+            core.threads, first, last, core.kernels.dwell, places, longest, sample_s, until, limit, idle, core.blanker,
             core.counting_noise, later, keys, world.site_keys, arrays, block, trace, samples, spent,
         )  # fmt: skip
     values: Mapping[str, Floats] = {"haadf": trace}
@@ -113,9 +113,10 @@ def atoms(core: StemMicroscope, world: World, batch: RequestBatch, keys: Keys, r
     limit = np.inf if reached == 1.0 else _left(core, reached, whole)
     shares = shares_of(core, world)
     for block, first, last in shares:
-        in_parallel(
-            core, first, last, core.kernels.look, centers, frame, limit, idle, core.blanker, core.counting_noise, later,
-            keys, world.site_keys, arrays, block, position, intensity, species, sites, doses, spent,
+        core.kernels.in_threads(
+            core.threads, first, last, core.kernels.look, centers, frame, limit, idle, core.blanker,
+            core.counting_noise, later, keys, world.site_keys, arrays, block, position, intensity, species, sites,
+            doses, spent,
         )  # fmt: skip
     values: Mapping[str, Floats] = {"position": position, "intensity": intensity, "species": species}
     if later:

@@ -1,4 +1,4 @@
-"""Rows of a batch by their lenses, shared out among threads."""
+"""Rows of a batch by their lenses, and what is drawn of them when somebody reads it."""
 
 from __future__ import annotations
 
@@ -30,19 +30,13 @@ def shares_of(core: StemMicroscope, world: World) -> Shares:
     return [(core.optics(lenses[row])[1], row, row + 1) for row in range(rows)]
 
 
-def in_parallel(core: StemMicroscope, first: int, last: int, work: Callable[..., None], *given: Any) -> None:
-    """Rows shared out among threads: every row is computed by itself, so that this changes no number."""
-    if core.threads == 1:
-        work(0, core.kernels.turns_of(first, last, 1), *given)
-    else:
-        core.kernels.in_threads(core.threads, first, last, work, *given)
-
-
 def drawn(
     core: StemMicroscope, shares: Shares, draw: Callable[..., None], keys: Keys, expected: Floats, *given: Any
 ) -> Floats:
     """What is drawn of expected counts [B, n]."""
     found = np.empty_like(expected)
     for block, first, last in shares:
-        in_parallel(core, first, last, draw, expected, *given, core.counting_noise, keys, block, found)
+        core.kernels.in_threads(
+            core.threads, first, last, draw, expected, *given, core.counting_noise, keys, block, found
+        )
     return found

@@ -158,10 +158,10 @@ class StemMicroscope:
     def filled(self, world: World) -> Mapping[str, NDArray[np.int64]]:
         """How much of the second axis of large fields may hold more than zeros [B], for whoever copies rows."""
         touched, events, lines = world.moving[:, TOUCHED], world.moving[:, LOGGED], world.moving[:, BOOKS]
-        one, whole = np.zeros(len(touched), np.int64), world.landed.shape[1]
+        none, whole = np.zeros(len(touched), np.int64), world.landed.shape[1]
         return {
-            "landed": np.where(touched == NO_MAP, one, whole),
-            "settled": np.where(touched == BOTH_MAPS, whole, one),
+            "landed": np.where(touched == NO_MAP, none, whole),
+            "settled": np.where(touched == BOTH_MAPS, whole, none),
             "log": np.minimum(events, LOG).astype(np.int64),
             "booked": np.where(touched == NO_MAP, lines, MOST_BOOKED).astype(np.int64),
         }
@@ -320,13 +320,12 @@ class StemMicroscope:
     @cached_property
     def kernels(self) -> Any:
         """The compiled requests, which load Numba."""
-        from instruments.compiled_turns import turns_of
         from instruments.crew import in_threads
         from instruments.twins.stem import event_looks, event_rows, event_traces
 
         return SimpleNamespace(
             dwell=event_rows.dwell, run=event_rows.run, rest=event_rows.rest, look=event_looks.look,
-            inside=event_rows.inside, in_threads=in_threads, turns_of=turns_of, draw_trace=event_traces.draw,
+            inside=event_rows.inside, in_threads=in_threads, draw_trace=event_traces.draw,
             draw_look=event_looks.draw,
         )  # fmt: skip
 
